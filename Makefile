@@ -1,0 +1,85 @@
+# Two commands do everything on a fresh clone:
+#   make demo    an environment, the package, and the main scenario with its figures
+#   make test    an environment, linters, types and all tests (again on Python 3.12 if there)
+# Others: make lint, make bench, make clean. PYTHON=... picks the interpreter (3.11 or newer).
+
+SHELL  := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# The first that works: a name on the PATH may be a shim for a version that is not there.
+works   = $(1) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < $(2))' 2>/dev/null
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
+            if $(call works,$$p,(3, 11)); then echo $$p; break; fi; done)
+NEWER  ?= $(shell for p in python3.12 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.12*/bin/python; do \
+            if $(call works,$$p,(3, 12)); then echo $$p; break; fi; done)
+
+VENV   := .venv
+VENV12 := .venv312
+BIN    := $(VENV)/bin
+PIP     = -m pip install --quiet --disable-pip-version-check -c constraints.txt
+MAIN   := scenarios/experiments/baseline.toml
+JOBS   ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
+
+.PHONY: help demo test lint types pytest test-newer figure bench clean
+
+help:
+	@sed -n '2,4s/^# *//p' Makefile
+
+# ---- environments: made once, and again only when what they are made from has changed
+
+$(VENV)/.made:
+	@if [ -z "$(PYTHON)" ]; then \
+	  echo "Python 3.11 or newer, with venv, is needed: make $(MAKECMDGOALS) PYTHON=/path/to/python"; \
+	  exit 1; fi
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.made
+	$(BIN)/python $(PIP) -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	$(BIN)/python $(PIP) -e ".[dev]"
+	@touch $@
+
+$(VENV12)/.test: pyproject.toml constraints.txt
+	$(NEWER) -m venv $(VENV12)
+	$(VENV12)/bin/python $(PIP) -e ".[test]"
+	@touch $@
+
+# ---- what one does with them
+
+demo: $(VENV)/.installed
+	$(BIN)/alphacrit equilibria $(MAIN)
+	@echo
+	$(BIN)/alphacrit run $(MAIN)
+
+test: lint types pytest test-newer
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+# One thread per worker: two processes that each want both cores are slower than either.
+pytest: export OMP_NUM_THREADS := 1
+pytest: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -n $(JOBS)
+
+test-newer: export OMP_NUM_THREADS := 1
+ifeq ($(strip $(NEWER)),)
+test-newer:
+	@echo "skipped: the tests on Python 3.12 with the newer Mesa (no python3.12 found; NEWER=...)"
+else
+test-newer: $(VENV12)/.test
+	$(VENV12)/bin/python -c 'import mesa, sys; print("Python", sys.version.split()[0], "Mesa", mesa.__version__)'
+	$(VENV12)/bin/python -m pytest -q -n $(JOBS)
+endif
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) $(VENV12) .mypy_cache .pytest_cache .ruff_cache build *.egg-info

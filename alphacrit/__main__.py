@@ -1,0 +1,8 @@
+"""``python -m alphacrit`` is the command ``alphacrit``."""
+
+import sys
+
+from alphacrit.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""One ``alphacrit run``: simulate the replicates, draw, write, and sum up what came out."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alphacrit import terminal
+from learners.errors import AlphacritError
+
+if TYPE_CHECKING:
+    from sim.runs import RunResult
+    from sim.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What ``alphacrit run`` has to tell.
+
+    Attributes
+    ----------
+    scenario : Scenario
+    results : sequence of RunResult
+        One per replicate, in order.
+    folder : Path
+        Where they were written.
+    seconds : float
+        Wall-clock time of the simulation.
+    bound : dict or None
+        Where a principal pays: B of her collective (``per_capita``, ``total`` in utility).
+    """
+
+    scenario: Scenario
+    results: Sequence[RunResult]
+    folder: Path
+    seconds: float
+    bound: dict[str, Any] | None = field(default=None)
+
+    def document(self) -> dict[str, Any]:
+        """The JSON of the contract. Of several replicates: means; ``stopped`` is null where
+        they differ; ``runs`` holds every one of them."""
+        runs = [result.summary for result in self.results]
+        reasons = {run["stopped"] for run in runs}
+        one = len(runs) == 1
+        return {
+            "scenario": self.scenario.name,
+            "digest": self.scenario.digest,
+            "seed": self.scenario.seed,
+            "replicates": len(runs),
+            "epochs": runs[0]["epochs"] if one else _mean(run["epochs"] for run in runs),
+            "stopped": reasons.pop() if len(reasons) == 1 else None,
+            "final": {
+                name: {
+                    "alpha": _mean(run["final"][name]["alpha"] for run in runs),
+                    "success": _mean(run["final"][name]["success"] for run in runs),
+                }
+                for name in self.scenario.names
+            },
+            "spent": _mean(run["spent"] for run in runs),
+            "welfare": _mean(run["welfare"] for run in runs),
+            "investment": self.bound,
+            "runs": runs,
+            "out": str(self.folder),
+        }
+
+
+def perform(
+    scenario: Scenario,
+    replicates: int = 1,
+    out: Path | None = None,
+    figures: bool = True,
+    quiet: bool = False,
+) -> Finished:
+    """Run every replicate of ``scenario`` and write the results folder.
+
+    The folder is checked before anything is computed and written after everything is, so an
+    error or Ctrl-C on the way leaves nothing behind.
+    """
+    from sim import results as store
+
+    folder = store.default_folder(scenario) if out is None else out
+    store.check_folder(folder, scenario)
+    started, clock = datetime.now(UTC), time.perf_counter()
+    done = _simulate(scenario, replicates, quiet)
+    seconds = time.perf_counter() - clock
+    store.write(
+        done,
+        folder,
+        figures=(lambda place: draw(scenario, done, place)) if figures else None,
+        command=[os.path.basename(sys.argv[0]), *sys.argv[1:]],
+        timing={"started": started.isoformat(timespec="seconds"), "simulation_s": seconds},
+    )
+    return Finished(scenario, done, folder, seconds, _bound(scenario))
+
+
+def _simulate(scenario: Scenario, replicates: int, quiet: bool) -> list[RunResult]:
+    """``sim.runs.run`` of every replicate, with the epochs counted on the progress bar."""
+    from sim.model import Economy
+    from sim.runs import run_result
+
+    done = []
+    with terminal.watch("simulating", replicates * scenario.epochs, quiet) as progress:
+        for replicate in range(replicates):
+            economy = Economy(scenario, replicate)
+            while economy.running:
+                economy.step()
+                progress.advance()
+            progress.advance(scenario.epochs - economy.epoch)  # settled before its time
+            done.append(run_result(economy))
+    return done
+
+
+def draw(scenario: Scenario, results: Sequence[RunResult], folder: Path) -> None:
+    """The figures that suit the scenario, as PNG and SVG in ``folder``.
+
+    Always the paths; with one collective the threshold with its investment and the participation
+    map, with two their interference. The maps are of the published success, so on a network,
+    where people see their neighbours, only the paths are drawn.
+    """
+    from analysis import figures
+
+    drawn = {"paths": figures.paths(results)}
+    if scenario.population.network is None:
+        if len(scenario.names) == 1:
+            drawn["threshold"] = figures.threshold_and_investment(scenario)
+            drawn["participation"] = figures.participation_cobweb(scenario)
+        elif len(scenario.names) == 2:
+            drawn["interference"] = figures.interference_map(scenario)
+    for name, figure in drawn.items():
+        figures.save(figure, folder / name)
+
+
+def _bound(scenario: Scenario) -> dict[str, Any] | None:
+    """B for the collective that the principal pays, or None where there is none to state."""
+    if scenario.principal is None:
+        return None
+    from analysis.threshold import investment
+
+    try:
+        value = investment(scenario, scenario.principal.collective)
+    except AlphacritError:
+        return None
+    return {"per_capita": value.per_capita, "total": value.total, "unit": "utility"}
+
+
+def _mean(values: Any) -> float:
+    values = list(values)
+    return values[0] if len(values) == 1 else sum(values) / len(values)

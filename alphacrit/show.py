@@ -1,0 +1,183 @@
+"""Answers as tables and sentences for a terminal of 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from alphacrit.terminal import indented, number, say, show_table, table
+
+if TYPE_CHECKING:
+    from alphacrit.catalogue import Entry
+    from alphacrit.experiment import Finished
+    from sim.scenario import Scenario
+    from sim.scenario_fields import Part
+
+Row = tuple[str, str, str, str]  # key, value, unit, meaning
+
+REASONS = {
+    "settled": "nobody wants to change any more",
+    "cycle": "it goes round in a cycle",
+    "epochs": "its epochs were used up",
+}
+KINDS = {
+    "exact": "exact",
+    "lower_bound": "a lower bound",
+    "estimate": "an estimate",
+}
+
+
+# ---------------------------------------------------------------- list
+
+
+def entry_json(entry: Entry) -> dict[str, Any]:
+    """One scenario of ``alphacrit list --json``."""
+    document: dict[str, Any] = {"name": entry.name, "title": entry.title}
+    document |= {"cites": list(entry.cites), "file": str(entry.path)}
+    return document | ({"problem": entry.problem} if entry.problem else {})
+
+
+def entries(found: Sequence[Entry]) -> None:
+    """``alphacrit list``: name, title, cites; a name stands alone on its line, to be copied."""
+    for entry in found:
+        say(entry.name, style="bold")
+        below = [f"(not TOML: {entry.problem})" if entry.problem else entry.title]
+        below.append("; ".join(entry.cites))
+        show_table(indented(line for line in below if line))
+
+
+# ---------------------------------------------------------------- show
+
+
+def scenario(each: Scenario) -> None:
+    """``alphacrit show``: every number with its unit and meaning, table by table."""
+    say(f"{each.name}: {each.title}" if each.title else each.name, style="bold")
+    say(f"digest {each.digest}")
+    for heading, rows in sections(each):
+        say()
+        if heading:
+            say(heading, style="bold")
+        look = table("key", "value", "meaning")
+        look.show_header, look.expand = False, True
+        look.columns[0].width, look.columns[1].width, look.columns[2].ratio = 20, 24, 1
+        for key, value, unit, meaning in rows:
+            look.add_row(key, f"{value} {unit}".strip(), meaning)
+        show_table(look)
+
+
+def sections(each: Scenario) -> Iterator[tuple[str, list[Row]]]:
+    """(heading, rows) for every table of the scenario, in the order of the file."""
+    top = {"population", "collectives", "platform", "revision", "principal", "title"}
+    yield "", [row for row in _rows(each) if row[0].split(".")[0] not in top]
+    people = each.population
+    yield "[population]", [row for row in _rows(people) if row[0].split(".")[0] != "groups"]
+    for name, group in people.groups.items():
+        yield f"[population.groups.{name}]", list(_rows(group))
+    for name, collective in each.collectives.items():
+        yield f"[collectives.{name}]", list(_rows(collective))
+    yield "[platform]", list(_rows(each.platform))
+    yield "[revision]", list(_rows(each.revision))
+    if each.principal is not None:
+        yield "[principal]", list(_rows(each.principal))
+
+
+def _rows(part: Part, prefix: str = "", unit: str = "", lead: str = "") -> Iterator[Row]:
+    """The fields of one table; a table in it gets dotted keys, its first one the table's meaning."""
+    from sim.scenario_fields import INHERITED, Part, extra_of, key_of
+    from sim.toml_text import inline
+
+    for name, field in type(part).model_fields.items():
+        key, value = prefix + key_of(name, field), getattr(part, name)
+        own = extra_of(field, "unit").replace(INHERITED, unit)
+        symbol = extra_of(field, "symbol")
+        meaning = lead + (field.description or "") + (f" ({symbol})" if symbol else "")
+        lead = ""
+        if isinstance(value, Part):
+            yield from _rows(value, f"{key}.", own, f"{meaning}: ")
+        elif isinstance(value, Mapping) and value:
+            for below, each in value.items():
+                if isinstance(each, Part):
+                    yield from _rows(each, f"{key}.{below}.", own)
+                else:
+                    yield f"{key}.{below}", inline(each), own, meaning
+        else:
+            absent = value is None or value == {}
+            yield (key, "–", "", meaning) if absent else (key, inline(value), own, meaning)
+
+
+# ---------------------------------------------------------------- success
+
+
+def success(document: dict[str, Any]) -> None:
+    """``alphacrit success``: one line per point."""
+    names = list(document["points"][0]["alpha"])
+    sizes = [f">size {name}" for name in names]
+    look = table(*sizes, *[f">success {name}" for name in names])
+    for point in document["points"]:
+        values = []
+        for name in names:
+            text = number(point["success"][name])
+            if point["interval"] is not None:
+                low, high = point["interval"][name]
+                text += f" [{number(low, 4)}, {number(high, 4)}]"
+            values.append(text)
+        look.add_row(*[number(point["alpha"][name]) for name in names], *values)
+    show_table(look)
+    say(f"success is {KINDS.get(document['kind'], document['kind'])}")
+
+
+# ---------------------------------------------------------------- equilibria
+
+
+def equilibria(report: dict[str, Any], each: Scenario) -> None:
+    """``alphacrit equilibria``: the tipping point in words, then every equilibrium."""
+    raise NotImplementedError
+
+
+# ---------------------------------------------------------------- run
+
+
+def finished(done: Finished) -> None:
+    """``alphacrit run``: how it ended, what was spent beside B, where the results are."""
+    document = done.document()
+    many = len(done.results)
+    if many == 1:
+        epochs, reason = document["epochs"], document["stopped"]
+        say(f"{done.scenario.name} stopped after {_count(epochs, 'epoch')}: {REASONS[reason]}")
+    else:
+        say(f"{done.scenario.name}: {many} replicates; {_reasons(done)}; means below")
+    look = table("collective", ">members", ">share", ">success")
+    for name, final in document["final"].items():
+        members = final["alpha"] * done.scenario.population.size
+        row = (_people(members), number(final["alpha"]), number(final["success"]))
+        look.add_row(name, *row)
+    show_table(look)
+    if done.scenario.principal is not None:
+        say(_spending(done, document["spent"]))
+    say(f"welfare {number(document['welfare'])} (mean utility per person, transfers included)")
+    say(f"results in {done.folder}")
+
+
+def _reasons(done: Finished) -> str:
+    stopped = [result.summary["stopped"] for result in done.results]
+    words = {"settled": "settled", "cycle": "in a cycle", "epochs": "out of epochs"}
+    return ", ".join(
+        f"{stopped.count(reason)} {word}" for reason, word in words.items() if reason in stopped
+    )
+
+
+def _spending(done: Finished, spent: float) -> str:
+    principal = done.scenario.principal
+    assert principal is not None
+    text = f"spent {number(spent)} of a budget of {number(principal.budget)} (utility, in total)"
+    if done.bound is None:
+        return text
+    return f"{text}; the upper bound B is {number(done.bound['total'])}"
+
+
+def _people(members: float) -> str:
+    return f"{members:,.0f}" if abs(members - round(members)) < 1e-6 else f"{members:,.1f}"
+
+
+def _count(n: float, noun: str) -> str:
+    return f"{n:g} {noun}" + ("" if n == 1 else "s")

@@ -1,0 +1,135 @@
+"""What the command line says, and where: answers to stdout, everything else to stderr.
+
+No colour when piped; nothing wider than the terminal, 80 columns when there is none.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+PATIENCE = 1.0  # seconds of work before a progress bar appears
+
+
+def out() -> Console:
+    """The console for answers; user's text is never read as markup."""
+    return Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
+
+
+def err() -> Console:
+    """The console for messages and progress."""
+    return Console(file=sys.stderr, markup=False, emoji=False, highlight=False)
+
+
+def say(text: str = "", style: str | None = None) -> None:
+    """One line of the answer; not wrapped, so that paths and numbers can be copied."""
+    out().print(text, style=style, soft_wrap=True)
+
+
+def complain(text: str) -> None:
+    """A message to stderr, not wrapped: editors find ``file:line`` in it."""
+    err().print(text, soft_wrap=True)
+
+
+def say_json(document: Any) -> None:
+    """One JSON document on stdout; NaN and infinities become null, which JSON has."""
+    sys.stdout.write(json.dumps(_plain(document), indent=2, allow_nan=False) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if hasattr(value, "tolist"):  # numpy scalars and arrays
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def table(*columns: str, title: str | None = None) -> Table:
+    """An empty table in the one look of the command line; '>' before a name aligns right."""
+    look = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    look.padding = (0, 2, 0, 0)
+    for column in columns:
+        right = column.startswith(">")
+        name = column.removeprefix(">")
+        look.add_column(name, justify="right" if right else "left", overflow="fold")
+    return look
+
+
+def show_table(look: Table) -> None:
+    """Print a table without the blanks that pad its lines."""
+    console = out()
+    with console.capture() as captured:
+        console.print(look)
+    for line in captured.get().splitlines():
+        sys.stdout.write(line.rstrip() + "\n")
+
+
+def indented(lines: Iterable[str]) -> Table:
+    """Lines under a heading, wrapped with their indent."""
+    look = table("")
+    look.show_header = False
+    look.padding = (0, 0, 0, 4)
+    look.pad_edge = True
+    for line in lines:
+        look.add_row(line)
+    return look
+
+
+def number(value: float | None, digits: int = 6) -> str:
+    """A number as one reads it: no trailing zeros, '–' for none."""
+    if value is None or math.isnan(value):
+        return "–"
+    return f"{value:.{digits}g}"
+
+
+class Watch:
+    """Counts steps on a progress bar that appears only when the work takes long.
+
+    Nothing is shown when stderr is not a terminal, or when told to be quiet.
+    """
+
+    def __init__(self, what: str, total: int, quiet: bool) -> None:
+        self._started = time.monotonic()
+        self._total, self._what, self._done = total, what, 0
+        self._bar: Progress | None = None
+        self._task: Any = None
+        self._quiet = quiet or not err().is_terminal
+
+    def advance(self, steps: int = 1) -> None:
+        self._done += steps
+        if self._quiet:
+            return
+        if self._bar is None and time.monotonic() - self._started > PATIENCE:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+            self._bar = Progress(*columns, TimeRemainingColumn(), console=err(), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task(self._what, total=self._total)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=min(self._done, self._total))
+
+    def stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+@contextmanager
+def watch(what: str, total: int, quiet: bool = False) -> Iterator[Watch]:
+    """A ``Watch`` that is taken down whatever happens."""
+    progress = Watch(what, total, quiet)
+    try:
+        yield progress
+    finally:
+        progress.stop()

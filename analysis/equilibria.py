@@ -1,0 +1,239 @@
+"""Equilibria of participation: α = F(α), all of them, with stability and residual.
+
+One collective: the whole interval is searched (analysis.fixed_points). Several: every collective
+alone, every pair on its triangle by subdivision (analysis.triangle), and with three or more also the
+points that the flow α̇ = F(α) − α runs into from many starts.
+
+Stable means that what is near stays near under that flow. In ties people stay as they are, so an
+unstable equilibrium sits exactly where F jumps across the diagonal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.fixed_points import Band, rest_points, smallest_reaching
+from analysis.participation import ParticipationMap, participation_map
+from analysis.triangle import triangle_rest_points
+from sim.scenario import Scenario
+
+Floats = NDArray[np.float64]
+SAME = 1e-6  # equilibria of several collectives nearer than this are one
+
+
+@dataclass(frozen=True)
+class Equilibrium:
+    """One fixed point of the participation map.
+
+    Attributes
+    ----------
+    alpha : (K,) participating shares
+    success : (K,) success there
+    stable : what is near it stays near it
+    residual : distance of α from F(α), taken as the interval F jumps over where it jumps
+    continuum : it is one end of an interval on which every share is an equilibrium
+    """
+
+    alpha: tuple[float, ...]
+    success: tuple[float, ...]
+    stable: bool
+    residual: float
+    continuum: bool = False
+
+
+def equilibria(what: Scenario | ParticipationMap) -> tuple[Equilibrium, ...]:
+    """All equilibria of the infinite population, sorted by α.
+
+    Notes
+    -----
+    With one collective all of them, to rounding (`rest_points` says what could be missed). With two,
+    those that a triangulation of the simplex of mesh 1/64 and finer near 0 sees, to 1e-9; ties
+    between collectives on a whole curve (everybody in, both fully successful) are not listed.
+    With three or more: all in which at most two have members, and the stable ones; an unstable
+    one with three or more collectives may be missed.
+    """
+    pmap = what if isinstance(what, ParticipationMap) else participation_map(what)
+    nobody = np.zeros(pmap.size)
+    if pmap.size == 1:
+        band, knots = line(pmap, 0, nobody)
+        found = rest_points(band, knots, uniform=resolution(pmap))
+        return tuple(
+            Equilibrium(
+                (p.x,), tuple(pmap.success.at([p.x]).tolist()), p.stable, p.residual, p.continuum
+            )
+            for p in found
+        )
+    return _several(pmap)
+
+
+def line(pmap: ParticipationMap, k: int, others: Floats) -> tuple[Band, Floats]:
+    """F_k as a map of α_k alone, the others' sizes held: the band and the knots of its search.
+
+    Parameters
+    ----------
+    others : (K,) sizes; entry k is not read
+    """
+    fixed = np.array(others, float)
+    fixed[k] = 0.0
+    top = max(0.0, 1.0 - float(fixed.sum()))
+    unit = np.eye(pmap.size)[k]
+
+    def success(x: Floats) -> Floats:
+        return pmap.success.at(fixed + np.clip(x, 0.0, top)[..., None] * unit)
+
+    def share(x: Floats, indifferent: bool) -> Floats:
+        return np.minimum(pmap.share_at(success(x), indifferent=indifferent)[..., k], top)
+
+    atoms = pmap.thresholds(k)
+    ties = atoms.size > 0 and pmap.protocol == "best_response"
+    band = Band(lambda x: share(x, False), (lambda x: share(x, True)) if ties else None, top)
+    return band, _knots(pmap, k, lambda x: success(x)[..., k], atoms[np.isfinite(atoms)], top)
+
+
+def resolution(pmap: ParticipationMap) -> int:
+    """Evenly spaced points of the search; none are needed where F is a step function."""
+    if pmap.stepwise and pmap.size == 1:
+        return 0
+    return 300 if pmap.costly else 2000
+
+
+def _knots(pmap: ParticipationMap, k: int, success, atoms: Floats, top: float) -> Floats:  # type: ignore[no-untyped-def]
+    """Shares at which S crosses its levels and the thresholds, and the levels of F between atoms."""
+    levels = np.linspace(0.0, 1.0, 101 if pmap.costly else 401)[1:]
+    marks = pmap.landmarks(k)
+    if pmap.costly:
+        marks = marks[:: max(1, len(marks) // 100)]
+    edges = smallest_reaching(success, np.concatenate([[1e-300], atoms]), top)
+    crossing = smallest_reaching(success, np.unique(np.concatenate([levels, marks])), top)
+    at_atoms = np.zeros((len(atoms), pmap.size))
+    at_atoms[:, k] = np.clip(atoms, 0.0, 1.0)
+    plateaus = [pmap.share_at(at_atoms, indifferent=tie)[:, k] for tie in (False, True)]
+    everybody = np.zeros((2, pmap.size))
+    everybody[1, k] = 1.0
+    knots = [edges, np.nextafter(edges, 0.0), crossing, *plateaus, pmap.share_at(everybody)[:, k]]
+    out = np.concatenate(knots)
+    return np.minimum(out[np.isfinite(out)], top)
+
+
+# ── several collectives ──────────────────────────────────────────────────────────────────────
+
+
+def _several(pmap: ParticipationMap) -> tuple[Equilibrium, ...]:
+    points: list[tuple[Floats, float, bool]] = [
+        *_on_axes(pmap),
+        *(found for pair in combinations(range(pmap.size), 2) for found in _on_face(pmap, pair)),
+    ]
+    if pmap.size > 2:
+        points += _attractors(pmap)
+    points = _distinct(points)
+    alpha = np.array([p[0] for p in points])
+    stable = _stable(pmap, alpha)
+    success = pmap.success.at(alpha)
+    found = [
+        Equilibrium(tuple(a.tolist()), tuple(s.tolist()), bool(ok), residual, continuum)
+        for a, s, ok, (_, residual, continuum) in zip(alpha, success, stable, points, strict=True)
+    ]
+    return tuple(sorted(found, key=lambda e: e.alpha))
+
+
+def _on_axes(pmap: ParticipationMap) -> Iterable[tuple[Floats, float, bool]]:
+    """Equilibria in which one collective has members and nobody wants any other."""
+    for k in range(pmap.size):
+        band, knots = line(pmap, k, np.zeros(pmap.size))
+        for point in rest_points(band, knots, uniform=resolution(pmap)):
+            alpha = point.x * np.eye(pmap.size)[k]
+            # just beside the point: at a jump the tie must not be resolved for another collective
+            others = np.delete(pmap.at(alpha), k)
+            if others.max(initial=0.0) <= 1e-12:
+                yield alpha, point.residual, point.continuum
+
+
+def _on_face(
+    pmap: ParticipationMap, pair: tuple[int, int]
+) -> Iterable[tuple[Floats, float, bool]]:
+    """Equilibria in which two collectives may have members and nobody wants a third."""
+    embed = np.eye(pmap.size)[list(pair)]  # (2, K)
+    rest = [j for j in range(pmap.size) if j not in pair]
+
+    def face(x: Floats) -> Floats:
+        return pmap.at(_inside(x @ embed))[..., list(pair)]
+
+    levels = np.linspace(0.0, 1.0, 13 if pmap.costly else 25)[1:]
+    marks = []
+    for k in pair:
+        unit = np.eye(pmap.size)[k]
+        alone = lambda x, k=k, unit=unit: pmap.success.at(x[..., None] * unit)[..., k]  # noqa: E731
+        reach = smallest_reaching(alone, np.concatenate([levels, pmap.thresholds(k)[:50]]))
+        marks.append(reach[np.isfinite(reach)])
+    mesh = 32 if pmap.costly else 64
+    for point, residual in triangle_rest_points(face, marks, mesh=mesh):
+        alpha = point @ embed
+        if rest and pmap.at(alpha)[rest].max() > 1e-9:
+            continue
+        yield alpha, residual, False
+
+
+def _inside(alpha: Floats) -> Floats:
+    """α, or where everybody is a member a hair less: there, all that succeed fully are tied."""
+    alpha = np.clip(alpha, 0.0, 1.0)
+    return alpha * np.minimum(1.0, (1.0 - 1e-9) / np.maximum(alpha.sum(-1, keepdims=True), 1e-300))
+
+
+def _attractors(pmap: ParticipationMap) -> list[tuple[Floats, float, bool]]:
+    """Where the flow ends from a lattice of starts in the simplex."""
+    steps = 6 if pmap.size <= 4 else 3
+    alpha = np.array(list(_lattice(pmap.size, steps)), float) / steps
+    for _ in range(400):
+        alpha += 0.2 * (pmap.at(alpha) - alpha)
+    for _ in range(50):
+        alpha = pmap.at(alpha)
+    residual = np.abs(pmap.at(alpha) - alpha).max(axis=1)
+    return [
+        (a, float(r), False) for a, r in zip(alpha, residual, strict=True) if r <= 1e-9
+    ]
+
+
+def _lattice(size: int, total: int) -> Iterable[tuple[int, ...]]:
+    """All (n₁ … n_K) of whole numbers ≥ 0 with Σn ≤ total."""
+    if size == 0:
+        yield ()
+        return
+    for first in range(total + 1):
+        for rest in _lattice(size - 1, total - first):
+            yield (first, *rest)
+
+
+def _distinct(points: Sequence[tuple[Floats, float, bool]]) -> list[tuple[Floats, float, bool]]:
+    kept: list[tuple[Floats, float, bool]] = []
+    for point in points:  # the axes come first: theirs are the most precise
+        if all(np.abs(point[0] - other[0]).max() > SAME for other in kept):
+            kept.append(point)
+    return kept
+
+
+def _stable(pmap: ParticipationMap, points: Floats, radius: float = 1e-6) -> NDArray[np.bool_]:
+    """Follow the flow from close by in many directions: does it come back or leave?"""
+    size = pmap.size
+    unit = np.concatenate([np.eye(size), -np.eye(size)])
+    swaps = [unit[i] + unit[j] for i, j in combinations(range(2 * size), 2) if j != i + size]
+    tilts = [unit[i] + 0.4 * unit[j] for i in range(2 * size) for j in range(2 * size) if i != j]
+    ways = np.concatenate([unit, np.array(swaps), np.array(tilts)])
+    start = np.maximum(points[:, None, :] + radius * ways, 0.0)
+    start /= np.maximum(start.sum(axis=-1, keepdims=True), 1.0)
+    home = np.broadcast_to(points[:, None, :], start.shape).reshape(-1, size)
+    alpha = start.reshape(-1, size).copy()
+    away = np.abs(alpha - home).max(axis=1)
+    begun = np.maximum(away, 1e-300)
+    going = away > 0
+    for _ in range(600):
+        if not going.any():
+            break
+        alpha[going] += 0.1 * (pmap.at(_inside(alpha[going])) - alpha[going])
+        away = np.abs(alpha - home).max(axis=1)
+        going &= (away > 0.1 * begun) & (away < 100 * radius)
+    return np.all((away < begun).reshape(start.shape[:2]) | (begun <= 1e-300).reshape(start.shape[:2]), axis=1)

@@ -1,0 +1,184 @@
+"""Two collectives: what each does to the other's success, and where best response leads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from analysis.equilibria import Equilibrium, equilibria
+from analysis.figure_style import (
+    BLUE,
+    DOUBLE,
+    GREEN,
+    INK,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    blank,
+    fixed_point,
+    styled,
+)
+from analysis.participation import ParticipationMap, participation_map
+
+if TYPE_CHECKING:
+    from sim.scenario import Scenario
+
+Floats = NDArray[np.float64]
+
+CELLS = 181  # of the maps, along each axis
+TINTS = (SKY, ORANGE, GREEN, PURPLE, BLUE, VERMILION)
+HATCHES = ("", "///", "...", "\\\\\\", "xx", "++")
+
+
+@styled
+def interference_map(scenario: Scenario, limit: float | None = None) -> Figure:
+    """Success of two collectives over their sizes (α₁, α₂), and the flow of best response.
+
+    Left and middle: S₁ and S₂ with contours; the heavy line is the critical size, where the share
+    who want to be members equals the share who are. Right: arrows from α towards F(α), the fixed
+    points (filled stable, open not), and for each starting point what is left in the end when
+    everybody revises at once. Sizes that cannot be, for want of people, stay white.
+
+    Parameters
+    ----------
+    scenario : Scenario with two collectives
+    limit : float, optional
+        Where to end both axes; by default at the largest share that a collective can recruit.
+
+    Raises
+    ------
+    ValueError
+        There are not two collectives.
+    """
+    if len(scenario.names) != 2:
+        raise ValueError(f"an interference map shows two collectives, not {len(scenario.names)}")
+    participation, points = participation_map(scenario), equilibria(scenario)
+    reach = _reach(participation)
+    ends = np.minimum(reach, limit) if limit else reach
+    first, second = (np.linspace(0.0, end, CELLS) for end in ends)
+    alpha = np.stack(np.meshgrid(first, second), axis=-1)  # (second, first, 2)
+    possible = alpha.sum(axis=-1) <= 1.0 + 1e-12
+    wanted, success = np.full(alpha.shape, np.nan), np.full(alpha.shape, np.nan)
+    wanted[possible] = participation.at(alpha[possible])
+    success[possible] = participation.success.at(alpha[possible])
+    figure, (panels,) = blank(DOUBLE, 2.7, columns=3, sharex=True, sharey=True)
+    for k, panel in enumerate(panels[:2]):
+        shades = _draw_success(panel, alpha, success[..., k], wanted[..., k] - alpha[..., k])
+        panel.set_title(f"success of {scenario.names[k]}")
+    figure.colorbar(shades, ax=panels[:2], location="right", fraction=0.06, pad=0.02)
+    _draw_basins(panels[2], participation, points, alpha, possible, scenario.names)
+    _draw_flow(panels[2], alpha, wanted)
+    panels[2].set_title("best response, and what is left")
+    for panel in panels:
+        panel.set(xlim=(0, ends[0]), ylim=(0, ends[1]), box_aspect=1)
+        panel.xaxis.set_major_locator(MaxNLocator(4))
+        panel.yaxis.set_major_locator(MaxNLocator(4))
+        panel.set_xlabel(f"share in {scenario.names[0]}")
+    for point in points:
+        if all(np.asarray(point.alpha) <= ends + 1e-12):
+            fixed_point(panels[2], point.alpha[0], point.alpha[1], point.stable)
+    panels[0].set_ylabel(f"share in {scenario.names[1]}")
+    return figure
+
+
+def _reach(participation: ParticipationMap) -> Floats:
+    """The largest share of the population that each collective may recruit."""
+    shares = [np.where(each.eligible, each.share, 0.0) for each in participation.classes]
+    return np.minimum(np.sum(shares, axis=0), 1.0)
+
+
+def _draw_success(axes: Axes, alpha: Floats, success: Floats, excess: Floats):
+    """Filled contours of one collective's success, and the line where F_k(α) = α_k."""
+    x, y = alpha[..., 0], alpha[..., 1]
+    shades = axes.contourf(x, y, success, levels=np.linspace(0, 1, 11), cmap="cividis")
+    shades.set_edgecolor("face")
+    axes.contour(x, y, excess, levels=[0.0], colors="white", linewidths=2.6)
+    axes.contour(x, y, excess, levels=[0.0], colors=INK, linewidths=1.4)
+    return shades
+
+
+def _draw_flow(axes: Axes, alpha: Floats, wanted: Floats, arrows: int = 13) -> None:
+    """Arrows of equal length from α towards F(α)."""
+    every = np.linspace(0, CELLS - 1, arrows + 2).round().astype(int)[1:-1]
+    tails = alpha[np.ix_(every, every)]
+    move = wanted[np.ix_(every, every)] - tails
+    length = np.hypot(move[..., 0], move[..., 1])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        move = np.where(length[..., None] > 1e-9, move / length[..., None], np.nan)
+    axes.quiver(
+        tails[..., 0],
+        tails[..., 1],
+        move[..., 0],
+        move[..., 1],
+        angles="uv",
+        pivot="mid",
+        scale=22,
+        width=0.006,
+        headwidth=4,
+        color=INK,
+        zorder=3,
+    )
+
+
+def basins(
+    participation: ParticipationMap, stable: Floats, alpha: Floats, epochs: int = 200
+) -> NDArray[np.int64]:
+    """Which stable equilibrium (row of ``stable``) best response reaches from each α; −1 none.
+
+    ``alpha`` (n, K) → (n,). Everybody revises at once; a start counts for an equilibrium when it
+    ends within 1e-3 of it.
+    """
+    now = np.array(alpha, float)
+    for _ in range(epochs):
+        following = participation.at(now)
+        if np.abs(following - now).max() < 1e-9:
+            break
+        now = following
+    distance = np.abs(now[:, None, :] - stable[None]).max(axis=-1)  # (n, equilibria)
+    nearest = distance.argmin(axis=1)
+    return np.where(distance.min(axis=1) < 1e-3, nearest, -1)
+
+
+def _draw_basins(
+    axes: Axes,
+    participation: ParticipationMap,
+    points: Sequence[Equilibrium],
+    alpha: Floats,
+    possible: NDArray[np.bool_],
+    names: Sequence[str],
+) -> None:
+    """Tints that say which stable equilibrium a start leads to, named in the middle of each."""
+    stable = np.array([p.alpha for p in points if p.stable])
+    if not len(stable):
+        return
+    which = np.full(possible.shape, -1)
+    which[possible] = basins(participation, stable, alpha[possible])
+    paled = [tuple(0.35 * np.array(to_rgb(c)) + 0.65) for c in TINTS]
+    used = [k for k in range(len(stable)) if (which == k).any()]
+    for k in used:
+        tint = ListedColormap([paled[k % len(paled)]])
+        here = np.where(which == k, 1.0, np.nan)
+        axes.pcolormesh(alpha[..., 0], alpha[..., 1], here, cmap=tint, rasterized=True)
+        axes.contour(
+            alpha[..., 0], alpha[..., 1], which == k, levels=[0.5], colors=INK, linewidths=0.5
+        )
+    handles = [
+        Patch(facecolor=paled[k % len(paled)], edgecolor=INK, label=_who(stable[k], names))
+        for k in used
+    ]
+    axes.figure.legend(handles=handles, loc="outside lower right", ncols=len(used), frameon=False)
+
+
+def _who(alpha: Floats, names: Sequence[str]) -> str:
+    """Who is left: the collectives with more than a hundredth of the population."""
+    left = [name for name, share in zip(names, alpha, strict=True) if share > 0.01]
+    return {0: "nobody", len(names): "both"}.get(len(left), " and ".join(left))

@@ -1,0 +1,367 @@
+"""The participation map F: who wants to be a member, given the success that is published.
+
+Person i gains d_ik = (1−γ_i)S_k − c_i − dues_k by joining collective k (theory section 4). Under best
+response she takes the best collective she may join if its d is positive; under logit she takes k
+with probability ∝ exp(d_ik/η), staying out with weight 1. F_k(α) is the share of the *infinite*
+population that so ends up in k when everybody sees S(α):
+
+    F_k(S) = Σ_classes share · Pr{ k is best and c < (1−γ)S_k − dues_k }
+
+With one collective that is the share of people with S(α) > θ = (c + dues)/(1−γ). F depends on α
+only through S. How the probability is computed, per class of people:
+
+    γ listed or a number     exactly: sum over its values of the law of c at (1−γ)S_k − dues_k
+    γ continuous, c listed   exactly: k is best on an interval of γ (upper envelope of the lines
+                             (1−γ)S_k − dues_k), whose probability the law of γ gives
+    both continuous          quadrature over γ on these intervals, split where the law of c starts
+                             and ends; error below 1e-9 for the laws of a scenario
+    both listed              pairs (c_i, γ_i) as listed
+    logit                    listed types exactly, continuous laws on panels of their own quantiles
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+
+from analysis.laws import both_continuous, law_nodes
+from learners.success import SuccessFunction
+from sim.distributions import TypeClass, type_classes
+from sim.payoffs import gain, logit_probabilities, threshold
+from sim.scenario import Scenario
+from sim.success_of import success_function
+
+Floats = NDArray[np.float64]
+BLOCK = 2_000_000  # numbers held at once when people are enumerated
+
+
+@dataclass(frozen=True)
+class ParticipationMap:
+    """F of theory section 4, for one or several collectives.
+
+    Parameters
+    ----------
+    success : success function S by size, K collectives
+    classes : classes of people; their shares sum to 1
+    dues : (K,) dues of each collective, in utility
+    protocol : "best_response" or "logit"
+    noise : η of logit, in utility, > 0 there
+
+    Notes
+    -----
+    `at` maps (..., K) to (..., K) and is vectorised.
+    """
+
+    success: SuccessFunction
+    classes: tuple[TypeClass, ...]
+    dues: tuple[float, ...]
+    protocol: Literal["best_response", "logit"] = "best_response"
+    noise: float = 0.0
+    _laws: tuple[_Law, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if len(self.dues) != self.success.size:
+            raise ValueError(f"dues: got {len(self.dues)} numbers for {self.success.size} collectives")
+        if (self.protocol == "logit") != (self.noise > 0):
+            raise ValueError(f"noise: got {self.noise} with protocol {self.protocol!r}")
+        laws = tuple(_law_of(c, np.array(self.dues), self.noise) for c in self.classes)
+        object.__setattr__(self, "_laws", laws)
+
+    @property
+    def size(self) -> int:
+        """K, the number of collectives."""
+        return self.success.size
+
+    def at(self, alpha: ArrayLike, *, indifferent: bool = False) -> Floats:
+        """F(α): shares (..., K) who want to be in each collective at sizes α (..., K)."""
+        return self.share_at(self.success.at(alpha), indifferent=indifferent)
+
+    def share_at(self, success: ArrayLike, *, indifferent: bool = False) -> Floats:
+        """The same at given success (..., K).
+
+        Parameters
+        ----------
+        success : (..., K), in [0, 1]
+        indifferent : count those who are exactly indifferent between joining and staying out as
+            joining (S ≥ θ in place of S > θ). Between equally good collectives the first in file order
+            is taken.
+        """
+        success = np.asarray(success, float)
+        flat = success.reshape(-1, self.size)
+        total = np.zeros(flat.shape)
+        for people, law in zip(self.classes, self._laws, strict=True):
+            total += people.share * law.shares(flat, indifferent)
+        # Shares of the classes are rounded; nobody counts twice.
+        over = np.maximum(total.sum(axis=-1, keepdims=True), 1.0)
+        return (total / over).reshape(success.shape)
+
+    def thresholds(self, k: int = 0) -> Floats:
+        """Thresholds θ of collective k at which the law of θ has an atom; ascending, also ±∞."""
+        atoms = [law.thresholds(k) for law in self._laws]
+        return np.unique(np.concatenate([np.empty(0), *atoms]))
+
+    def landmarks(self, k: int = 0) -> Floats:
+        """Levels of success between which F_k changes little: quantiles and ends of θ's law."""
+        marks = [law.landmarks(k) for law in self._laws]
+        values = np.unique(np.concatenate([np.empty(0), *marks]))
+        return values[np.isfinite(values)]
+
+    @property
+    def stepwise(self) -> bool:
+        """Whether F is a step function of S (every type is listed)."""
+        return all(law.stepwise for law in self._laws)
+
+    @property
+    def costly(self) -> bool:
+        """Whether one value of F takes a quadrature."""
+        return any(law.costly for law in self._laws)
+
+    def eligible_share(self, k: int = 0) -> float:
+        """Share of the population who may join collective k."""
+        return float(sum(c.share for c in self.classes if c.eligible[k]))
+
+
+def participation_map(scenario: Scenario) -> ParticipationMap:
+    """The participation map of a scenario.
+
+    Imitation gets the map of best response: what people would choose if they looked for
+    themselves. Imitators also rest wherever there is nobody better off to copy.
+    """
+    logit = scenario.revision.protocol == "logit"
+    return ParticipationMap(
+        success=success_function(scenario),
+        classes=tuple(type_classes(scenario)),
+        dues=tuple(float(c.dues) for c in scenario.collectives.values()),
+        protocol="logit" if logit else "best_response",
+        noise=float(scenario.revision.noise) if logit else 0.0,
+    )
+
+
+# ── one class of people, by the kind of its laws ─────────────────────────────────────────────
+
+
+class _Law(Protocol):
+    """What a class of people does at success (n, K), as shares of the class."""
+
+    @property
+    def stepwise(self) -> bool: ...
+    @property
+    def costly(self) -> bool: ...
+    def shares(self, success: Floats, indifferent: bool) -> Floats: ...
+    def thresholds(self, k: int) -> Floats: ...
+    def landmarks(self, k: int) -> Floats: ...
+
+
+def _law_of(people: TypeClass, dues: Floats, noise: float) -> _Law:
+    if noise > 0:
+        return _Logit(people, dues, noise)
+    if people.paired:
+        return _Pairs(people, dues)
+    if people.free_riding.atoms() is not None:
+        return _ListedFreeRiding(people, dues)
+    return _ContinuousFreeRiding(people, dues)
+
+
+@dataclass(frozen=True)
+class _Class:
+    people: TypeClass
+    dues: Floats  # (K,)
+
+    stepwise = False
+    costly = False
+
+    @cached_property
+    def may(self) -> NDArray[np.bool_]:
+        return np.asarray(self.people.eligible, bool)  # (K,)
+
+    def worth(self, success: Floats, free_riding: ArrayLike) -> Floats:
+        """(1−γ)S_k − dues_k, −∞ where the class may not join; shape of success."""
+        return np.where(self.may, gain(success, success, 0.0, free_riding, self.dues), -np.inf)
+
+    def thresholds(self, k: int) -> Floats:
+        return np.empty(0)
+
+    def landmarks(self, k: int) -> Floats:
+        """θ at quantiles of c and of γ, and at the ends of their laws."""
+        if not self.may[k]:
+            return np.empty(0)
+        levels = np.concatenate([[0.0, 1e-12, 1e-6], np.linspace(0.0, 1.0, 101)[1:-1], [1.0]])
+        cost, factor = self.people.cost, self.people.free_riding
+        few = np.linspace(0.0, 1.0, 9)
+        free_riding = factor.ppf(few) if factor.atoms() is None else factor.atoms()[0]
+        if len(free_riding) > 9:
+            free_riding = np.quantile(free_riding, few)
+        theta = threshold(cost.ppf(levels)[:, None], free_riding, self.dues[k])
+        return theta[np.isfinite(theta)].ravel()
+
+
+class _ListedFreeRiding(_Class):
+    """γ takes finitely many values: exact for any law of c."""
+
+    @cached_property
+    def factors(self) -> tuple[Floats, Floats]:
+        atoms = self.people.free_riding.atoms()
+        assert atoms is not None
+        return np.asarray(atoms[0], float), np.asarray(atoms[1], float)
+
+    @property
+    def stepwise(self) -> bool:  # type: ignore[override]
+        return self.people.cost.atoms() is not None
+
+    def shares(self, success: Floats, indifferent: bool) -> Floats:
+        out = np.zeros(success.shape)
+        rows = np.arange(len(success))
+        law = self.people.cost.cdf if indifferent else self.people.cost.cdf_left
+        for factor, weight in zip(*self.factors, strict=True):
+            worth = self.worth(success, factor)
+            best = worth.argmax(axis=1)
+            out[rows, best] += weight * law(worth[rows, best])
+        return out
+
+    def thresholds(self, k: int) -> Floats:
+        costs = self.people.cost.atoms()
+        if costs is None or not self.may[k]:
+            return np.empty(0)
+        return threshold(np.asarray(costs[0])[:, None], self.factors[0], self.dues[k]).ravel()
+
+
+class _Pairs(_Class):
+    """c and γ listed person by person: exact."""
+
+    stepwise = True
+
+    @cached_property
+    def table(self) -> tuple[Floats, Floats, Floats]:
+        return self.people.pairs()
+
+    @cached_property
+    def _sorted(self) -> tuple[Floats, Floats]:
+        """Thresholds in ascending order and the share below each, K = 1."""
+        cost, factor, weight = self.table
+        theta = threshold(cost, factor, self.dues[0])
+        order = np.argsort(theta, kind="stable")
+        return theta[order], np.concatenate([[0.0], np.cumsum(weight[order])])
+
+    def shares(self, success: Floats, indifferent: bool) -> Floats:
+        if success.shape[1] == 1:
+            if not self.may[0]:
+                return np.zeros(success.shape)
+            theta, below = self._sorted
+            return below[np.searchsorted(theta, success, "right" if indifferent else "left")]
+        out = np.zeros(success.shape)
+        cost, factor, weight = self.table
+        step = max(1, BLOCK // (len(cost) * success.shape[1]))
+        for i in range(0, len(success), step):
+            worth = self.worth(success[i : i + step, None, :], factor[:, None])  # (n, J, K)
+            best, top = worth.argmax(axis=2), worth.max(axis=2)
+            joins = weight * ((top >= cost) if indifferent else (top > cost))  # (n, J)
+            for k in range(success.shape[1]):
+                out[i : i + step, k] = (joins * (best == k)).sum(axis=1)
+        return out
+
+    def thresholds(self, k: int) -> Floats:
+        cost, factor, _ = self.table
+        return threshold(cost, factor, self.dues[k]) if self.may[k] else np.empty(0)
+
+
+class _ContinuousFreeRiding(_Class):
+    """γ continuous. In t = 1 − γ the worth of k is the line t·S_k − dues_k, so k is best between
+    the t at which it overtakes those of smaller success and the t at which a larger one overtakes it."""
+
+    @property
+    def costly(self) -> bool:  # type: ignore[override]
+        return self.people.cost.atoms() is None
+
+    def shares(self, success: Floats, indifferent: bool) -> Floats:
+        out = np.zeros(success.shape)
+        atoms = self.people.cost.atoms()
+        for k in np.flatnonzero(self.may):
+            low, high = self._best_between(success, k)
+            if atoms is None:
+                out[:, k] = both_continuous(
+                    self.people.cost, self.people.free_riding, success[:, k], self.dues[k], low, high
+                )
+                continue
+            for cost, weight in zip(*atoms, strict=True):
+                need = float(cost) + self.dues[k]
+                enough = _needed(success[:, k], need, indifferent)
+                out[:, k] += weight * self._between(np.maximum(low, enough), high)
+        return out
+
+    def thresholds(self, k: int) -> Floats:
+        """θ has an atom only where cost and dues are nothing: everybody's θ is 0 then."""
+        atoms = self.people.cost.atoms()
+        free = atoms is not None and self.may[k] and np.any(np.asarray(atoms[0]) == -self.dues[k])
+        return np.zeros(1) if free else np.empty(0)
+
+    def _best_between(self, success: Floats, k: int) -> tuple[Floats, Floats]:
+        """(n,) ends of the interval of t = 1 − γ on which k is the best collective."""
+        low, high = np.zeros(len(success)), np.ones(len(success))
+        for j in np.flatnonzero(self.may):
+            if j == k:
+                continue
+            steeper = success[:, k] - success[:, j]
+            dearer = self.dues[k] - self.dues[j]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                meet = dearer / steeper
+            low = np.where(steeper > 0, np.maximum(low, meet), low)
+            high = np.where(steeper < 0, np.minimum(high, meet), high)
+            loses = (steeper == 0) & ((dearer > 0) | ((dearer == 0) & (j < k)))
+            high = np.where(loses, low, high)
+        return low, np.maximum(low, high)
+
+    def _between(self, low: Floats, high: Floats) -> Floats:
+        """Pr{ low < 1 − γ < high }."""
+        low = np.minimum(low, high)
+        law = self.people.free_riding
+        return np.where(high > low, law.cdf(1.0 - low) - law.cdf(1.0 - high), 0.0)
+
+
+def _needed(success: Floats, need: float, indifferent: bool) -> Floats:
+    """The t above which t·S > need (≥ where the indifferent count)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        enough = need / success
+    always = need < 0 or (need == 0 and indifferent)
+    return np.where(success > 0, enough, -np.inf if always else np.inf)
+
+
+@dataclass(frozen=True)
+class _Logit(_Class):
+    """Logit choice averaged over the types of a class."""
+
+    noise: float
+
+    @cached_property
+    def table(self) -> tuple[Floats, Floats, Floats]:
+        if self.people.paired:
+            return self.people.pairs()
+        need = [self.people.cost.atoms() is None, self.people.free_riding.atoms() is None]
+        wide, narrow = (16, 8) if all(need) else (64, 64)
+        cost, w_cost = law_nodes(self.people.cost, 3.0 * self.noise, wide)
+        factor, w_factor = law_nodes(self.people.free_riding, 3.0 * self.noise, narrow)
+        grid = np.meshgrid(cost, factor, indexing="ij")
+        return grid[0].ravel(), grid[1].ravel(), np.outer(w_cost, w_factor).ravel()
+
+    @property
+    def costly(self) -> bool:  # type: ignore[override]
+        return len(self.table[0]) > 64
+
+    def shares(self, success: Floats, indifferent: bool) -> Floats:
+        out = np.empty(success.shape)
+        cost, factor, weight = self.table
+        step = max(1, BLOCK // (len(cost) * success.shape[1]))
+        for i in range(0, len(success), step):
+            worth = self.worth(success[i : i + step, None, :], factor[:, None])
+            d = worth - cost[:, None]  # (n, J, K)
+            if d.shape[-1] == 1:
+                chance = expit(d / self.noise)  # the same, faster
+            else:
+                chance = logit_probabilities(d, self.noise)[..., 1:]
+            out[i : i + step] = np.einsum("njk,j->nk", chance, weight)
+        return out
+

@@ -1,0 +1,338 @@
+"""The Mesa model under the economy: the people as Mesa's agents.
+
+:class:`PeopleModel` is a ``mesa.Model`` over the columns of a population. With the plain
+:class:`~sim.person.Person` there are no agent objects: ``model.agents`` is a
+:class:`~sim.people.PeopleSet`, which makes views when asked. With a subclass of it there is one
+object per row, registered as in any Mesa model. Ordinary agents may live beside the people in both
+cases. Only names that Mesa makes public are overridden; it works with Mesa 3.3 to 3.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+import mesa
+import numpy as np
+from numpy.typing import NDArray
+
+from sim import payoffs, revision
+from sim.people import Codes, PeopleSet
+from sim.person import Columns, Person, checked, views
+from sim.scenario import Scenario
+from sim.scenario_check import did_you_mean
+
+if TYPE_CHECKING:
+    from learners.success import SuccessFunction
+    from sim.networks import Graph
+    from sim.population import Population
+
+__all__ = ["PeopleModel", "Person"]
+
+
+class PeopleModel(mesa.Model):
+    """A ``mesa.Model`` over a population in columns.
+
+    A subclass sets ``scenario``, ``population``, ``success``, ``collectives``, ``groups``,
+    ``eligible``, ``dues``, ``graph``, ``network_kind`` and ``published`` in its ``__init__``, then
+    calls :meth:`init_people` once; it defines ``gain(row)``. The columns of the population are
+    written in place and never replaced.
+    """
+
+    population: Population
+    success: SuccessFunction
+    collectives: tuple[str, ...]
+    groups: tuple[str, ...]
+    eligible: NDArray[np.bool_]  # (G+1, K)
+    dues: NDArray[np.float64]  # (K,)
+    graph: Graph | None
+    network_kind: str | None
+    agent_class: type[Person] | None = None
+    departures = 0  # ordinary agents that left; by it the sets know that they are out of date
+    _objects: list[Person] | None = None
+
+    def init_people(self, agent_class: type[Person] = Person) -> None:
+        """Make the people: views for ``Person`` itself, one object per row for a subclass of it."""
+        if not (isinstance(agent_class, type) and issubclass(agent_class, Person)):
+            raise TypeError(f"agent_class: got {agent_class!r}; must be Person or a subclass of it")
+        self.agent_class = agent_class
+        self.columns = Columns(self.population, (None, *self.collectives))
+        self._states = {name: state for state, name in enumerate(self.columns.names)}
+        self._others: dict[int, Any] = {}  # ordinary agents beside views, by code
+        self._everyone: PeopleSet | None = None
+        self._people: PeopleSet | None = None
+        if agent_class is not Person:
+            self._objects = []
+            for row in range(self.population.size):
+                self._objects.append(agent_class(self, row))
+            for person in self._objects:
+                person.setup()
+
+    @property
+    def scenario(self) -> Any:
+        """What is simulated. (From 3.5 on Mesa sets a scenario of its own, which is not kept.)"""
+        return self._economic_scenario
+
+    @scenario.setter
+    def scenario(self, scenario: Any) -> None:
+        if isinstance(scenario, Scenario):
+            self._economic_scenario = scenario
+
+    @property
+    def published(self) -> NDArray[np.float64]:
+        """(K,) success that people see; set it anew, it cannot be written in place."""
+        return self._published
+
+    @published.setter
+    def published(self, success: Any) -> None:
+        self._published = np.array(success, float)
+        self._published.flags.writeable = False
+        self.published_by_name = dict(zip(self.collectives, self._published.tolist(), strict=True))
+
+    # ---- one person ------------------------------------------------------------------------
+
+    def person(self, row: SupportsIndex) -> Person:
+        """The person in a row."""
+        return Person(self, row) if self._objects is None else self._objects[row]
+
+    def people(self, rows: Iterable[int]) -> list[Person]:
+        """The persons in these rows."""
+        rows = np.asarray(rows).tolist()
+        if self._objects is not None:
+            return [self._objects[row] for row in rows]
+        return list(views(self, self.columns, rows))
+
+    def gain(self, row: int) -> NDArray[np.float64]:
+        """(K,) d_ik of one person; −∞ where she may not join."""
+        raise NotImplementedError
+
+    def join(self, row: int, collective: str | None) -> None:
+        """Make a person a member of a collective (None: of none), if it recruits her group."""
+        state = self.state_of(collective)
+        if state and not self.eligible[self.population.group[row], state - 1]:
+            raise self._refused(row, state)
+        self.population.join(row, state)
+
+    def seen(self, rows: Codes) -> NDArray[np.float64]:
+        """(n, K) success as these people see it: published, or by those whom they know."""
+        if self.graph is not None:
+            return revision.local_success(self, rows)
+        if self.network_kind == "complete":
+            return revision.current_offers(self).join[self.population.membership[rows]]
+        return np.broadcast_to(self.published, (len(rows), len(self.collectives)))
+
+    def utilities(self, rows: Codes) -> NDArray[np.float64]:
+        """(n,) utility of these people as things stand, see :attr:`Person.utility`."""
+        p = self.population
+        columns = (p.cost[rows], p.free_riding[rows], self.dues)
+        return payoffs.utility(p.membership[rows], self.seen(rows), *columns)
+
+    def state_of(self, name: Any, outside: bool = True) -> int:
+        """State of a collective's name: 1 … K, and 0 for None (if ``outside`` is allowed)."""
+        state = self._states.get(name) if isinstance(name, str | None) else None
+        if state is None or not (state or outside):
+            raise ValueError(f"collective: {self._not_a_name(name, outside)}")
+        return state
+
+    def _not_a_name(self, name: object, outside: bool = True) -> str:
+        allowed = ", ".join(f'"{known}"' for known in self.collectives)
+        must = f"must be one of {allowed}{', or None' if outside else ''}"
+        return f"got {name!r}; {must}{did_you_mean(name, self.collectives)}"
+
+    def _refused(self, row: int, state: int) -> ValueError:
+        group = int(self.population.group[row])
+        whose = f'group "{self.groups[group - 1]}"' if group else "no group"
+        recruits = [f'"{self.groups[g - 1]}"' for g in np.flatnonzero(self.eligible[:, state - 1])]
+        named = ", ".join(f'"{name}"' for name in recruits)
+        return ValueError(
+            f'person {row} cannot join "{self.collectives[state - 1]}": she is in {whose}, '
+            f"it recruits {named}"
+        )
+
+    def _bad_decision(self, person: Person, name: object) -> ValueError:
+        who = f"{type(person).__name__}.decide() of person {person.row}"
+        return ValueError(f"{who}: {self._not_a_name(name)}")
+
+    def made_here(self, agent_class: type[Person], row: SupportsIndex | None) -> int:
+        """The row as an int, if a person of this class may be made for it now."""
+        if agent_class is not Person:
+            if agent_class is self.agent_class and row == len(self._objects or ()):
+                return int(row)
+        elif self.agent_class is Person and row is not None:
+            if 0 <= row.__index__() < self.population.size:
+                return row.__index__()
+            raise IndexError(f"row: got {row}; must be in 0 … {self.population.size - 1}")
+        raise ValueError(
+            f"people are the rows of the population and are made with it: use "
+            f"Economy(scenario, agent_class={agent_class.__name__}) and population.size"
+        )
+
+    # ---- what Mesa asks --------------------------------------------------------------------
+
+    @property
+    def agents(self) -> Any:
+        """All agents: the people, then the ordinary ones in the order of their creation."""
+        if self.agent_class is not Person:
+            return super().agents
+        if self._everyone is None:
+            codes = np.append(np.arange(self.population.size), list(self._others)).astype(np.intp)
+            self._everyone = PeopleSet.from_codes(self, codes, whole=True)
+        return self._everyone
+
+    @agents.setter
+    def agents(self, agents: Any) -> None:
+        mesa.Model.agents.fset(self, agents)  # Mesa's own refusal
+
+    @property
+    def agents_by_type(self) -> dict[type, Any]:
+        """The agent set of every type, people first."""
+        if self.agent_class is not Person:
+            return super().agents_by_type
+        if self._people is None:
+            rows = np.arange(self.population.size, dtype=np.intp)
+            self._people = PeopleSet.from_codes(self, rows, whole=True)
+        return {Person: self._people, **super().agents_by_type}
+
+    @property
+    def agent_types(self) -> list[type]:
+        """All types of agents, people first."""
+        return ([Person] if self.agent_class is Person else []) + super().agent_types
+
+    def register_agent(self, agent: mesa.Agent) -> None:
+        """Mesa's; an ordinary agent beside views is numbered after the people."""
+        super().register_agent(agent)
+        if self.agent_class is Person:
+            agent.unique_id += self.population.size
+            self._others[agent.unique_id - 1] = agent
+            if self._everyone is not None:
+                self._everyone.append_code(agent.unique_id - 1)
+
+    def deregister_agent(self, agent: mesa.Agent) -> None:
+        """Mesa's, for ordinary agents; people stay."""
+        if isinstance(agent, Person):
+            raise self.cannot_remove()
+        super().deregister_agent(agent)
+        if self._others.pop(agent.unique_id - 1, None) is not None:
+            self.departures += 1
+
+    def remove_all_agents(self) -> None:
+        """Remove the ordinary agents; people stay."""
+        for agent in [a for a in super().agents if not isinstance(a, Person)]:
+            agent.remove()
+
+    def cannot_remove(self) -> ValueError:
+        """The error that says why people cannot be removed."""
+        return ValueError(
+            "people cannot be removed: they are the rows of the population, whose size N is a "
+            "parameter of the theory. person.leave() ends a membership; "
+            "model.agents.select(...) gives a subset from which people can be dropped"
+        )
+
+    # ---- what PeopleSet asks -----------------------------------------------------------------
+
+    @property
+    def has_others(self) -> bool:
+        """Whether ordinary agents live beside the population."""
+        return bool(self._others)
+
+    @property
+    def next_code(self) -> int:
+        """One more than the largest code there is."""
+        return max(self._others, default=self.population.size - 1) + 1
+
+    def code_of(self, agent: object) -> int | None:
+        """Row of a person, ``unique_id − 1`` of an ordinary agent; None if not of this model."""
+        if isinstance(agent, Person):
+            return agent.row if agent.model is self else None
+        number = getattr(agent, "unique_id", None)
+        if isinstance(number, int) and self._others.get(number - 1) is agent:
+            return number - 1
+        return None
+
+    def codes_of(self, agents: Iterable[Any]) -> Codes:
+        """Codes of agents of this model, each once."""
+        if isinstance(agents, PeopleSet) and agents.model is self:
+            return agents.codes.copy()
+        codes = {self.code_of(agent): agent for agent in agents}
+        if None in codes:
+            raise ValueError(f"{codes[None]!r} is not an agent of this model")
+        return np.array(list(codes), np.intp)
+
+    def still_here(self, codes: Codes) -> Codes:
+        """The codes without those of ordinary agents that left."""
+        here = np.append(np.arange(self.population.size), list(self._others)).astype(np.intp)
+        return codes[np.isin(codes, here)]
+
+    def agents_at(self, codes: list[int]) -> Iterator[Any]:
+        """The agents with these codes; ordinary ones that left are passed over."""
+        if self._objects is None and not self._others:
+            return views(self, self.columns, codes)
+        return self._mixed(codes)
+
+    def _mixed(self, codes: list[int]) -> Iterator[Any]:
+        for code in codes:
+            if code < self.population.size:
+                yield self.person(code)
+            elif code in self._others:
+                yield self._others[code]
+
+    def column(self, name: str, rows: Codes) -> NDArray[Any] | None:
+        """A known attribute of these people as a fresh array; None if it has no column."""
+        p = self.population
+        if name in ("cost", "free_riding"):
+            return getattr(p, name)[rows]
+        if name == "collective":
+            return np.array(self.columns.names, object)[p.membership[rows]]
+        if name == "group":
+            return np.array((None, *self.groups), object)[p.group[rows]]
+        if name in ("row", "unique_id"):
+            return rows + (name == "unique_id")
+        return self.utilities(rows) if name == "utility" else None
+
+    def write_column(self, name: str, rows: Codes, value: Any) -> bool:
+        """Give these people one value of a known attribute; false if it is not a known one."""
+        if name in ("cost", "free_riding"):
+            getattr(self.population, name)[rows] = checked(name, value)
+        elif name == "collective":
+            state = self.state_of(value)
+            if state:
+                barred = ~self.eligible[self.population.group[rows], state - 1]
+                if barred.any():
+                    raise self._refused(int(rows[barred][0]), state)
+            self.population.assign(rows, np.full(len(rows), state))
+        else:
+            return False
+        return True
+
+    # ---- decisions in Python ---------------------------------------------------------------
+
+    @property
+    def has_own_decisions(self) -> bool:
+        """Whether the people decide by a Python method of their own."""
+        return getattr(self.agent_class, "decide", None) is not Person.decide
+
+    def own_decisions(self, rows: NDArray[np.integer]) -> NDArray[np.integer]:
+        """(n,) states that these people's ``decide`` asks for; nobody moves yet."""
+        people = self.people(rows)
+        names = [person.decide() for person in people]
+        states = list(map(self._states.get, names))
+        if None in states:
+            i = states.index(None)
+            raise self._bad_decision(people[i], names[i])
+        chosen = np.array(states, self.population.membership.dtype)
+        barred = (chosen > 0) & ~self.eligible[self.population.group[rows], chosen - 1]
+        if barred.any():
+            i = int(np.argmax(barred))
+            raise self._refused(int(rows[i]), int(chosen[i]))
+        return chosen
+
+    def own_decision(self, row: int) -> int:
+        """:meth:`own_decisions` of one person, for sequential revision."""
+        person = self.person(row)
+        name = person.decide()
+        state = self._states.get(name)
+        if state is None:
+            raise self._bad_decision(person, name)
+        if state and not self.eligible[self.population.group[row], state - 1]:
+            raise self._refused(row, state)
+        return state

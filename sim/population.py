@@ -1,0 +1,163 @@
+"""The population as columns: one array per attribute, one row per person.
+
+Costs and free-riding factors come from the scenario's distributions by one uniform draw per person
+and attribute, so that changing one group's distribution, or adding a group, leaves everybody
+else's draws as they were.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.distributions import Distribution, as_distribution
+from sim.scenario import Scenario
+from sim.streams import Streams
+
+
+class Population:
+    """N people as columns.
+
+    Attributes
+    ----------
+    size : N
+    cost : (N,) float64, cost c of taking part, in utility
+    free_riding : (N,) float64 in [0, 1], factor γ
+    group : (N,) unsigned, 0 = in no group, g = g-th group of the scenario
+    membership : (N,) small int, 0 = nobody's member, k = member of the k-th collective
+    signed : (N,) bool or None; people under contract with the principal until success is next
+        measured. None until a principal signs somebody.
+    counts : (K,) int64, members of each collective; kept in step by :meth:`assign` and ``join``
+    """
+
+    def __init__(
+        self,
+        cost: NDArray[np.float64],
+        free_riding: NDArray[np.float64],
+        group: NDArray[np.unsignedinteger],
+        membership: NDArray[np.integer],
+        collectives: int,
+    ) -> None:
+        self.size = len(cost)
+        self.cost = cost
+        self.free_riding = free_riding
+        self.group = group
+        self.membership = membership
+        self.signed: NDArray[np.bool_] | None = None
+        self.counts = np.zeros(collectives, np.int64)
+        self.recount()
+
+    @property
+    def alpha(self) -> NDArray[np.float64]:
+        """(K,) shares of the population that are members."""
+        return self.counts / self.size
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by the columns."""
+        columns = (self.cost, self.free_riding, self.group, self.membership, self.signed)
+        return sum(column.nbytes for column in columns if column is not None)
+
+    def recount(self) -> None:
+        """Set ``counts`` from the membership column."""
+        for k in range(len(self.counts)):  # K passes over one byte each beat one bincount of int64
+            self.counts[k] = np.count_nonzero(self.membership == k + 1)
+
+    def join(self, row: int, state: int) -> None:
+        """Move one person to a state (0 = outside, k = k-th collective)."""
+        old = int(self.membership[row])
+        if old:
+            self.counts[old - 1] -= 1
+        if state:
+            self.counts[state - 1] += 1
+        self.membership[row] = state
+
+    def assign(self, rows: NDArray[np.integer] | None, states: NDArray[np.integer]) -> int:
+        """Move people (all where ``rows`` is None) to states; returns how many really moved."""
+        where = slice(None) if rows is None else rows
+        moved = int(np.count_nonzero(self.membership[where] != states))
+        if moved:
+            self.membership[where] = states
+            self.recount()
+        return moved
+
+
+def make_population(scenario: Scenario, streams: Streams) -> Population:
+    """The scenario's population at epoch 0."""
+    people = scenario.population
+    group = _draw_groups(scenario, streams)
+    cost = np.empty(people.size)
+    free_riding = np.empty(people.size)
+    for g, rows in enumerate(_rows_by_group(group, len(people.groups))):
+        override = None if g == 0 else list(people.groups.values())[g - 1]
+        own = {
+            "cost": people.cost if override is None or override.cost is None else override.cost,
+            "free_riding": people.free_riding
+            if override is None or override.free_riding is None
+            else override.free_riding,
+        }
+        _fill(cost, rows, as_distribution(own["cost"]), streams, "cost")
+        _fill(free_riding, rows, as_distribution(own["free_riding"]), streams, "free_riding")
+    membership = _draw_start(scenario, group, streams)
+    return Population(cost, free_riding, group, membership, len(scenario.names))
+
+
+def group_sizes(size: int, shares: list[float]) -> NDArray[np.int64]:
+    """People of each group: shares of ``size`` rounded so that the running totals are nearest."""
+    ends = np.floor(np.cumsum(shares) * size + 0.5 + 1e-9).astype(np.int64)
+    return np.diff(np.minimum(ends, size), prepend=0)
+
+
+def _draw_groups(scenario: Scenario, streams: Streams) -> NDArray[np.unsignedinteger]:
+    """Who belongs to which group, drawn at random; 0 = in none."""
+    people = scenario.population
+    dtype = np.min_scalar_type(len(people.groups))
+    group = np.zeros(people.size, dtype)
+    if people.groups:
+        sizes = group_sizes(people.size, [g.share for g in people.groups.values()])
+        labels = np.repeat(np.arange(1, len(sizes) + 1, dtype=dtype), sizes)
+        group[streams.groups.permutation(people.size)[: len(labels)]] = labels
+    return group
+
+
+def _rows_by_group(group: NDArray, groups: int) -> list[NDArray[np.int64] | slice]:
+    if groups == 0:
+        return [slice(None)]
+    return [np.flatnonzero(group == g) for g in range(groups + 1)]
+
+
+def _fill(
+    column: NDArray[np.float64],
+    rows: NDArray[np.int64] | slice,
+    law: Distribution,
+    streams: Streams,
+    purpose: str,
+) -> None:
+    """Write the values of one group into its rows; each person's uniform is hers by row number."""
+    atoms = law.atoms()
+    if atoms is not None and len(atoms[0]) == 1:
+        column[rows] = atoms[0][0]
+        return
+    count = len(column[rows])
+    position = (np.arange(count) + 0.5) / count
+    # Re-made from the seed, so that every group reads the same uniforms by row.
+    uniform = np.random.default_rng(streams.sequence(purpose)).random(len(column))
+    column[rows] = law.sample_at(uniform[rows], position)
+
+
+def _draw_start(
+    scenario: Scenario, group: NDArray[np.unsignedinteger], streams: Streams
+) -> NDArray[np.integer]:
+    """Who is a member at epoch 0: the nearest whole number of people, at random, file order."""
+    size = scenario.population.size
+    collectives = list(scenario.collectives.values())
+    membership = np.zeros(size, np.int8 if len(collectives) < 127 else np.int16)
+    wanted = [int(np.floor(c.start * size + 0.5)) for c in collectives]
+    if not any(wanted):
+        return membership
+    order = streams.start.permutation(size)
+    eligible = scenario.eligible()
+    for k, count in enumerate(wanted):
+        may = eligible[group[order], k] & (membership[order] == 0)
+        membership[order[may][:count]] = k + 1
+    return membership

@@ -1,0 +1,435 @@
+"""Results on disk: one folder per scenario, written whole or not at all.
+
+    results/<name>/<digest>/
+        scenario.toml    the scenario as it was given
+        resolved.json    every default filled in, every --set applied: what was really run
+        meta.json        versions, seed, commit, host, durations, command, list of files
+        runs.parquet     one tidy row per run
+        series/          tidy long Parquet: run, replicate, epoch, collective, alpha, ...
+        figures/         PNG and SVG
+        files/           copies of the files that the scenario refers to (edge lists)
+
+A folder is made beside its final place and renamed at the end, so a reader never sees half of
+one. ``series/`` and ``runs.parquet`` hold no times and no host: the same scenario, seed and
+version give the same bytes. What differs from run to run is in ``meta.json`` alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import secrets
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from learners.errors import ResultsError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sim.runs import RunResult
+    from sim.scenario import Scenario
+
+FORMAT = 1
+PACKAGES = (
+    "alphacrit", "matplotlib", "mesa", "networkx", "numba", "numpy", "pandas", "pyarrow",
+    "pydantic", "rich", "scipy", "typer",
+)  # fmt: skip
+_HARMLESS = {".DS_Store", "Thumbs.db"}
+
+
+@dataclass(frozen=True)
+class Results:
+    """A results folder, opened; tables are read when they are first asked for.
+
+    Attributes
+    ----------
+    folder : Path
+        Where it lies.
+    scenario : Scenario
+        What was run, with every override applied (from ``resolved.json``).
+    meta : dict
+        ``meta.json``: versions, seed, commit, host, durations, command.
+    runs : DataFrame
+        One row per run: dotted parameters, ``replicate``, ``seed``, ``alpha.<collective>``,
+        ``success.<collective>``, ``stopped``, ``spent``, ``welfare``, ``status``, ``error``.
+    series : DataFrame
+        Long: ``run``, ``replicate``, ``epoch``, ``collective``, ``alpha``, ``success``, ...
+    """
+
+    folder: Path
+    meta: dict[str, Any]
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        return _scenario(self.folder)
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        return _table(self.folder / "runs.parquet")
+
+    @cached_property
+    def series(self) -> pd.DataFrame:
+        return _table(self.folder / "series")
+
+    def __repr__(self) -> str:
+        name, digest = self.meta.get("scenario"), self.meta.get("digest")
+        return f"<Results of {name} ({digest}) in {self.folder}>"
+
+
+def load(path: str | os.PathLike[str], **options: Any) -> Scenario | Results:
+    """Read a scenario file, or a results folder.
+
+    Parameters
+    ----------
+    path : path
+        A TOML file gives a ``Scenario``; a folder written by ``alphacrit run`` gives ``Results``.
+    **options
+        ``overrides`` and ``seed`` of a scenario file (see ``sim.scenario.load``); none for a
+        folder.
+
+    Raises
+    ------
+    ScenarioError
+        The file is not a valid scenario.
+    ResultsError
+        The folder is not one of ours, or is damaged.
+    """
+    from sim import scenario
+
+    path = Path(path)
+    if not path.is_dir():
+        return scenario.load(path, **options)
+    if options:
+        raise TypeError(f"a results folder takes no {', '.join(options)}; it is already run")
+    return open_results(path)
+
+
+def open_results(folder: str | os.PathLike[str]) -> Results:
+    """Open a results folder; ``ResultsError`` if it is not one of ours."""
+    folder = Path(folder)
+    return Results(folder, _meta(folder))
+
+
+def default_folder(scenario: Scenario) -> Path:
+    """``results/<name>/<digest>`` under the working directory."""
+    return Path("results") / scenario.name / scenario.digest
+
+
+def check_folder(folder: Path, scenario: Scenario) -> None:
+    """Raise ``ResultsError`` unless results of ``scenario`` may be written to ``folder``.
+
+    Allowed are a place where nothing is, an empty folder, and a folder that holds finished
+    results of the same scenario (same digest) and nothing that somebody else put there.
+    """
+    if not folder.exists() and not folder.is_symlink():
+        return
+    if not folder.is_dir():
+        raise ResultsError(f"{folder}: is a file; give a folder (--out DIR)")
+    if not any(folder.iterdir()):
+        return
+    try:
+        meta = _meta(folder)
+    except ResultsError:
+        raise ResultsError(
+            f"{folder}: is not empty and holds no alphacrit results; "
+            "nothing was written. Give another folder (--out DIR)"
+        ) from None
+    if meta.get("digest") != scenario.digest:
+        raise ResultsError(
+            f"{folder}: holds results of another scenario ({meta.get('scenario')}, digest "
+            f"{meta.get('digest')}; this one is {scenario.name}, {scenario.digest}); "
+            "nothing was written. Give another folder (--out DIR)"
+        )
+    foreign = sorted(set(_files(folder)) - set(meta.get("files", ())))
+    if foreign:
+        shown = ", ".join(foreign[:3]) + (", ..." if len(foreign) > 3 else "")
+        raise ResultsError(
+            f"{folder}: holds files that alphacrit did not write ({shown}); nothing was "
+            "written, so that they are not lost. Move them, or give another folder (--out DIR)"
+        )
+
+
+def write(
+    results: Sequence[RunResult],
+    folder: Path | None = None,
+    *,
+    figures: Callable[[Path], None] | None = None,
+    command: Sequence[str] = (),
+    timing: dict[str, Any] | None = None,
+) -> Path:
+    """Write the runs of one scenario to ``folder``, whole or not at all.
+
+    Parameters
+    ----------
+    results : sequence of RunResult
+        Replicates of one scenario, in order.
+    folder : Path, optional
+        Default ``results/<name>/<digest>``.
+    figures : callable, optional
+        Is given the ``figures/`` folder (which exists) and draws into it.
+    command : sequence of str
+        The command line, for ``meta.json``.
+    timing : dict
+        Start and durations in seconds, for ``meta.json``.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    ResultsError
+        The folder is not ours to replace, or the disk refused; then nothing has changed.
+    """
+    if not results:
+        raise ValueError("no runs to write")
+    scenario = results[0].scenario
+    folder = default_folder(scenario) if folder is None else Path(folder)
+    check_folder(folder, scenario)
+    try:
+        with _whole(folder) as fresh:
+            _write_scenario(scenario, fresh)
+            _write_tables(results, fresh)
+            (fresh / "figures").mkdir()
+            if figures is not None:
+                figures(fresh / "figures")
+            _write_meta(results, fresh, command, timing or {})
+            check_folder(folder, scenario)  # somebody may have come in between
+    except OSError as error:
+        raise ResultsError(
+            f"{folder}: cannot be written ({error.strerror or error}); give another --out DIR"
+        ) from error
+    return folder
+
+
+# ---------------------------------------------------------------- whole or not at all
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[Path]:
+    """A new folder beside ``folder`` that takes its place when the block ends well.
+
+    A folder cannot be renamed over a full one, so an older one is moved aside first and
+    comes back if the second rename fails.
+    """
+    place = folder.resolve() if folder.is_symlink() else folder
+    made = _make_parents(place.parent)
+    fresh = None
+    try:
+        fresh = _beside(place, "part")
+        yield fresh
+        _replace(place, fresh)
+    except BaseException:  # Ctrl-C too: leave nothing behind
+        if fresh is not None:
+            shutil.rmtree(fresh, ignore_errors=True)
+        for parent in made:
+            try:
+                parent.rmdir()
+            except OSError:
+                break  # somebody else uses it by now
+        raise
+
+
+def _replace(place: Path, fresh: Path) -> None:
+    if not place.exists():
+        fresh.rename(place)
+        return
+    aside = _beside(place, "old")
+    try:
+        old = aside / "results"
+        place.rename(old)
+        try:
+            fresh.rename(place)
+        except BaseException:
+            old.rename(place)
+            raise
+    finally:
+        if place.exists():  # never delete the only copy
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _make_parents(parent: Path) -> list[Path]:
+    """Make ``parent`` and what is above it; returns the folders made, deepest first."""
+    missing = []
+    while not parent.exists():
+        missing.append(parent)
+        parent = parent.parent
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True)
+    return missing
+
+
+def _beside(place: Path, suffix: str) -> Path:
+    """A new hidden folder next to ``place``, on the same disk so that a rename is enough."""
+    folder = place.parent / f".{place.name}.{secrets.token_hex(4)}.{suffix}"
+    folder.mkdir()
+    return folder
+
+
+# ---------------------------------------------------------------- the files
+
+
+def _write_scenario(scenario: Scenario, folder: Path) -> None:
+    (folder / "scenario.toml").write_text(scenario.source, encoding="utf-8")
+    _write_json(folder / "resolved.json", scenario.resolved())
+
+
+    network = scenario.population.network
+    if network is not None and network.kind == "edges" and not Path(network.path).is_absolute():
+        base = _base(folder, network.path)
+        base.mkdir(parents=True)
+        copy = base / network.path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(scenario.folder / network.path, copy)
+
+
+def _base(folder: Path, named: str) -> Path:
+    """The folder in ``files/`` from which the relative path ``named`` stays within ``files/``."""
+    up = Path(named).parts.count("..")
+    return folder.joinpath("files", *(["here"] * up))
+
+
+def _write_tables(results: Sequence[RunResult], folder: Path) -> None:
+    import pandas as pd
+
+    _write_table(pd.DataFrame([_row(result) for result in results]), folder / "runs.parquet")
+    (folder / "series").mkdir()
+    series = pd.concat([result.series for result in results], ignore_index=True)
+    _write_table(series, folder / "series" / "part-000000.parquet")
+
+
+def _write_table(frame: pd.DataFrame, path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    parquet.write_table(table, path, compression="zstd")
+
+
+def _row(result: RunResult) -> dict[str, Any]:
+    """One tidy row of ``runs.parquet``: parameters, then what came out."""
+    summary = result.summary
+    row: dict[str, Any] = dict(result.scenario.flat())
+    row |= {"digest": summary["digest"], "replicate": summary["replicate"]}
+    row |= {"seed": summary["seed"], "last_epoch": summary["epochs"]}
+    for name, final in summary["final"].items():
+        row[f"alpha.{name}"] = float(final["alpha"])
+        row[f"success.{name}"] = float(final["success"])
+    row |= {"stopped": summary["stopped"], "spent": float(summary["spent"])}
+    return row | {"welfare": float(summary["welfare"]), "status": "ok", "error": ""}
+
+
+def _write_meta(
+    results: Sequence[RunResult], folder: Path, command: Sequence[str], timing: dict[str, Any]
+) -> None:
+    scenario = results[0].scenario
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    meta = {
+        "format": FORMAT,
+        "kind": "run",
+        "scenario": scenario.name,
+        "digest": scenario.digest,
+        "seed": scenario.seed,
+        "replicates": len(results),
+        "python": platform.python_version(),
+        "packages": versions,
+        "commit": _commit(),
+        "host": {"name": platform.node(), "system": platform.platform(), "cpus": os.cpu_count()},
+        "command": list(command),
+        "timing": timing,
+        "files": sorted([*_files(folder), "meta.json"]),
+    }
+    _write_json(folder / "meta.json", meta)
+
+
+def _write_json(path: Path, content: Any) -> None:
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _commit() -> str | None:
+    """Commit of the checkout this file lies in, with ``+changes`` if it differs; else None."""
+    here = Path(__file__).resolve().parent.parent
+
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(here), *words],
+                capture_output=True, text=True, timeout=10, check=False,
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    top, commit = git("rev-parse", "--show-toplevel"), git("rev-parse", "--verify", "HEAD")
+    if not top or not commit or Path(top).resolve() != here:
+        return None  # installed elsewhere: a repository around it is somebody else's
+    changed = git("status", "--porcelain", "--untracked-files=no")
+    return commit + ("+changes" if changed else "")
+
+
+# ---------------------------------------------------------------- reading
+
+
+def _files(folder: Path) -> list[str]:
+    """Files in ``folder``, relative, with '/', without what operating systems drop there."""
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if not (path.is_dir() and not path.is_symlink()) and path.name not in _HARMLESS
+    )
+
+
+def _meta(folder: Path) -> dict[str, Any]:
+    path = folder / "meta.json"
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ResultsError(f"{folder}: no results of alphacrit here (no meta.json)") from None
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{path}: cannot be read ({error})") from error
+    if not isinstance(meta, dict) or "digest" not in meta or "format" not in meta:
+        raise ResultsError(f"{path}: is not a meta.json of alphacrit")
+    if meta["format"] != FORMAT:
+        raise ResultsError(
+            f"{path}: has format {meta['format']}; this version of alphacrit reads {FORMAT}"
+        )
+    return meta
+
+
+def _scenario(folder: Path) -> Scenario:
+    from sim.scenario import from_resolved
+
+    path = folder / "resolved.json"
+    try:
+        tables = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{path}: cannot be read ({error})") from error
+    named = tables.get("population", {}).get("network", {}).get("path")
+    return from_resolved(tables, _base(folder, named) if named else folder)
+
+
+def _table(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{path}: cannot be read ({error})") from error
+
+

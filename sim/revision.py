@@ -1,0 +1,303 @@
+"""Revision protocols: how the chosen people choose again, once per epoch.
+
+best response   takes the best collective if it gains her anything, else none (ties: stay).
+logit           takes each option with probability ∝ exp(d/η), d = 0 outside.
+imitation       looks at one other person drawn at random (on a network: one neighbour) and copies
+                her collective with probability min(1, [u_other − u_own]₊), where u is realised
+                utility (pairwise proportional imitation, Schlag 1998).
+
+*Simultaneous* people all see the same published success; *sequential* ones revise one at a time in
+random order, success renewed after each. A share ρ means round(ρN) people, at least one, drawn
+without replacement. On a network a person sees, in place of the published success, the success
+at the membership share among her neighbours (0 without neighbours).
+
+The numpy functions here are the reference; where a population is large the model hands the same
+decision to :mod:`sim.kernels`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.payoffs import Offers, choose, gain, logit_probabilities, offers, utility
+
+if TYPE_CHECKING:
+    from sim.model import Economy
+
+Rows = NDArray[np.integer]
+States = NDArray[np.integer]
+
+EVERYBODY = np.empty(0, np.int32)
+
+
+def revise(economy: Economy) -> int:
+    """Let the epoch's revisers choose; returns how many people moved."""
+    sequential = economy.scenario.revision.activation == "sequential"
+    rows = revisers(economy, ordered=sequential)
+    if sequential:
+        return _one_at_a_time(economy, np.arange(economy.population.size) if rows is None else rows)
+    return economy.population.assign(rows, decide(economy, rows))
+
+
+def revisers(economy: Economy, *, ordered: bool) -> Rows | None:
+    """Who revises in this epoch: rows, in random order if ``ordered``; None for everybody.
+
+    People whom the principal has under contract do not revise.
+    """
+    people, rng = economy.population, economy.streams.activation
+    count = max(1, int(np.floor(economy.scenario.revision.rate * people.size + 0.5)))
+    free = None if people.signed is None else np.flatnonzero(~people.signed)
+    if count == people.size:
+        if not ordered:
+            return free
+        chosen = _random_order(economy, people.size)
+    else:
+        chosen = rng.choice(people.size, count, replace=False, shuffle=ordered)
+    return chosen if people.signed is None else chosen[~people.signed[chosen]]
+
+
+def _random_order(economy: Economy, size: int) -> Rows:
+    uniforms = economy.streams.activation.random(size)
+    if economy.compiled_sequential:
+        from sim import kernels
+
+        return kernels.shuffled(uniforms)
+    order = np.arange(size, dtype=np.int32)
+    for i in range(size - 1, 0, -1):  # Fisher and Yates, as the kernel does it
+        j = int(uniforms[i] * (i + 1))
+        order[i], order[j] = order[j], order[i]
+    return order
+
+
+# What people see ------------------------------------------------------------------------------
+
+
+def current_offers(economy: Economy) -> Offers:
+    """The offers (K+1, K) that everybody in one state sees alike: without a network, or where
+    everybody knows everybody else."""
+    people = economy.population
+    if economy.network_kind == "complete":
+        states = np.eye(len(people.counts) + 1, len(people.counts), -1, dtype=np.int64)
+        others = np.maximum(people.counts - states, 0)  # a member does not count herself
+        seen = economy.success.at(others / max(people.size - 1, 1))
+        return Offers(seen, seen)
+    pivotal = economy.scenario.revision.decides == "pivotal"
+    published = None if pivotal else economy.published
+    return offers(economy.success, people.counts, people.size, published=published)
+
+
+def local_success(economy: Economy, rows: Rows) -> NDArray[np.float64]:
+    """(n, K) success at the membership shares among each person's neighbours."""
+    graph, membership = economy.graph, economy.population.membership
+    assert graph is not None
+    k = len(economy.collectives)
+    if economy.compiled:
+        from sim import kernels
+
+        near = kernels.count_near(rows, graph.indptr, graph.indices, membership, k)
+    else:
+        starts, degree = graph.indptr[rows], graph.degree[rows]
+        whose = np.repeat(np.arange(len(rows)), degree)
+        edge = np.arange(degree.sum()) - np.repeat(np.cumsum(degree) - degree - starts, degree)
+        state = membership[graph.indices[edge]].astype(np.int64)
+        near = np.bincount(whose * (k + 1) + state, minlength=len(rows) * (k + 1))
+        near = near.reshape(len(rows), k + 1)[:, 1:]
+    return economy.success.at(near / np.maximum(graph.degree[rows], 1)[:, None])
+
+
+def gains(economy: Economy, rows: Rows) -> NDArray[np.float64]:
+    """(n, K) what each of these people gains by joining each collective; −∞ where she may not."""
+    people = economy.population
+    cost, free_riding = people.cost[rows, None], people.free_riding[rows, None]
+    if economy.graph is not None:
+        s_in = s_out = local_success(economy, rows)
+    else:
+        table = current_offers(economy)
+        states = people.membership[rows]
+        s_in, s_out = table.join[states], table.forgo[states]
+    d = gain(s_in, s_out, cost, free_riding, economy.dues)
+    return np.where(economy.eligible[people.group[rows]], d, -np.inf)
+
+
+# How they choose ------------------------------------------------------------------------------
+
+
+def decide(economy: Economy, rows: Rows | None, *, publish: bool = True) -> States:
+    """The states that the given people (None: everybody) choose at once; nothing is changed."""
+    if economy.has_own_decisions:
+        return economy.own_decisions(_explicit(economy, rows))
+    protocol = economy.scenario.revision.protocol
+    if protocol == "imitation":
+        return _imitate(economy, _explicit(economy, rows))
+    count = economy.population.size if rows is None else len(rows)
+    uniforms = economy.streams.revision.random(count) if protocol == "logit" else np.empty(0)
+    if economy.compiled and count:
+        fast = _decide_compiled(economy, rows, uniforms)
+        if fast is not None:
+            return fast
+    rows = _explicit(economy, rows)
+    d = gains(economy, rows)
+    if protocol == "logit":
+        return _draw(d, economy.noise, uniforms)
+    return choose(d, economy.population.membership[rows])
+
+
+def _explicit(economy: Economy, rows: Rows | None) -> Rows:
+    return np.arange(economy.population.size) if rows is None else rows
+
+
+def _draw(d: NDArray[np.float64], noise: float, uniforms: NDArray[np.float64]) -> States:
+    """Logit choice: the option into whose share of [0, 1) the uniform falls."""
+    edges = np.cumsum(logit_probabilities(d, noise), axis=1)[:, :-1]
+    states = (uniforms[:, None] >= edges).sum(axis=1)
+    # A uniform beyond the last edge by rounding must not land on somebody else's collective.
+    last = d.shape[1] - np.isfinite(d[:, ::-1]).argmax(axis=1)
+    return np.minimum(states, np.where(np.isfinite(d).any(axis=1), last, 0))
+
+
+def _decide_compiled(
+    economy: Economy, rows: Rows | None, uniforms: NDArray[np.float64]
+) -> States | None:
+    """:func:`decide` by a kernel; None where there is none for the case."""
+    from sim import kernels
+
+    people, who = economy.population, EVERYBODY if rows is None else rows
+    columns = (people.cost, people.free_riding, people.group, people.membership)
+    rules = (economy.dues, economy.eligible, economy.noise, uniforms)
+    if economy.graph is not None:
+        if len(economy.collectives) > 1:
+            return None
+        out = people.membership.copy()
+        graph, curve = economy.graph, economy.local_curve
+        kernels.network_one(
+            who, *columns, out, graph.indptr, graph.indices, curve.offset, curve.success, *rules
+        )
+        return out if rows is None else out[rows]
+    join, forgo = current_offers(economy)
+    if rows is None and len(economy.collectives) == 1 and economy.eligible.all():
+        return kernels.respond_one(
+            people.cost, people.free_riding, people.membership, join, forgo, economy.dues,
+            economy.noise, uniforms,
+        )  # fmt: skip
+    return kernels.respond(who, *columns, join, forgo, *rules)
+
+
+# One at a time --------------------------------------------------------------------------------
+
+
+def _one_at_a_time(economy: Economy, rows: Rows) -> int:
+    """Sequential revision in the given order; the economy's success is renewed after each move."""
+    if economy.has_own_decisions:
+        return sum(_move(economy, row, economy.own_decisions(rows[t : t + 1])[0])
+                   for t, row in enumerate(rows))  # fmt: skip
+    protocol = economy.scenario.revision.protocol
+    if protocol == "imitation":
+        return sum(_move(economy, row, _imitate(economy, rows[t : t + 1])[0])
+                   for t, row in enumerate(rows))  # fmt: skip
+    uniforms = economy.streams.revision.random(len(rows)) if protocol == "logit" else np.empty(0)
+    if economy.compiled_sequential and len(economy.collectives) == 1:
+        return _one_at_a_time_compiled(economy, rows, uniforms)
+    if economy.compiled_sequential and economy.graph is None:
+        return _switch_by_switch(economy, rows, uniforms)
+    moved = 0
+    for t in range(len(rows)):
+        d = gains(economy, rows[t : t + 1])
+        if protocol == "logit":
+            state = _draw(d, economy.noise, uniforms[t : t + 1])[0]
+        else:
+            state = choose(d, economy.population.membership[rows[t : t + 1]])[0]
+        moved += _move(economy, rows[t], state)
+    return moved
+
+
+def _move(economy: Economy, row: int, state: int) -> bool:
+    if economy.population.membership[row] == state:
+        return False
+    economy.population.join(int(row), int(state))
+    economy.publish()
+    return True
+
+
+def _one_at_a_time_compiled(economy: Economy, rows: Rows, uniforms: NDArray[np.float64]) -> int:
+    """One collective, with success looked up in a table of all counts."""
+    from sim import kernels
+
+    people = economy.population
+    before = people.membership.copy()
+    columns = (people.cost, people.free_riding, people.group)
+    rules = (economy.dues, economy.eligible, economy.noise, uniforms)
+    if economy.graph is not None:
+        graph, curve, state = economy.graph, economy.local_curve, people.membership
+        kernels.network_one(
+            rows, *columns, state, state, graph.indptr, graph.indices, curve.offset,
+            curve.success, *rules,
+        )  # fmt: skip
+    else:
+        pivotal = economy.scenario.revision.decides == "pivotal"
+        kernels.sequential_one(
+            rows, *columns, people.membership, economy.count_curve, pivotal,
+            int(people.counts[0]), *rules,
+        )  # fmt: skip
+    people.recount()
+    economy.publish()
+    return int(np.count_nonzero(before != people.membership))
+
+
+def _switch_by_switch(economy: Economy, rows: Rows, uniforms: NDArray[np.float64]) -> int:
+    """Several collectives: find the next one who moves, move her, renew the offers, go on."""
+    from sim import kernels
+
+    people, moved, start = economy.population, 0, 0
+    while start < len(rows):
+        at, state = kernels.next_switch(
+            start, rows, people.cost, people.free_riding, people.group, people.membership,
+            *current_offers(economy), economy.dues, economy.eligible, economy.noise, uniforms,
+        )  # fmt: skip
+        if at < 0:
+            break
+        moved += _move(economy, rows[at], state)
+        start = at + 1
+    return moved
+
+
+# Imitation ------------------------------------------------------------------------------------
+
+
+def _imitate(economy: Economy, rows: Rows) -> States:
+    """Each reviser meets one other person and copies her with probability min(1, [u′ − u]₊)."""
+    people, rng = economy.population, economy.streams.revision
+    met, known = _meet(economy, rows)
+    coin = rng.random(len(rows))
+    better = _utility_of(economy, met) - _utility_of(economy, rows)
+    states = people.membership[met]
+    may = np.concatenate([np.ones((len(economy.eligible), 1), bool), economy.eligible], axis=1)
+    copies = known & (coin < better) & may[people.group[rows], states]
+    return np.where(copies, states, people.membership[rows])
+
+
+def _meet(economy: Economy, rows: Rows) -> tuple[Rows, NDArray[np.bool_]]:
+    """Whom each of them meets, and whether there is anybody to meet."""
+    size, graph = economy.population.size, economy.graph
+    uniforms = economy.streams.revision.random(len(rows))
+    if graph is None:
+        other = (uniforms * (size - 1)).astype(np.int64)
+        return np.where(other >= rows, other + 1, other) % size, np.full(len(rows), size > 1)
+    degree = graph.degree[rows]
+    edge = graph.indptr[rows] + (uniforms * degree).astype(np.int64)
+    return graph.indices[np.minimum(edge, len(graph.indices) - 1)], degree > 0
+
+
+def _utility_of(economy: Economy, rows: Rows) -> NDArray[np.float64]:
+    """(n,) what each of them gets as things stand, by the success that she sees."""
+    people = economy.population
+    states = people.membership[rows]
+    if economy.graph is not None:
+        success = local_success(economy, rows)
+    elif economy.network_kind == "complete":
+        success = current_offers(economy).join[states]
+    else:
+        success = economy.published
+    return utility(states, success, people.cost[rows], people.free_riding[rows], economy.dues)
