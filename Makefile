@@ -1,9 +1,9 @@
 # Two commands do everything on a fresh clone:
 #   make demo    an environment, the package, and the main scenario with its figures
 #   make test    an environment, linters, types and all tests (again on Python 3.12 if there)
-# Others: make lint, make bench, make clean. PYTHON=... picks the interpreter (3.11 or newer).
+# Others: make lint, make docs, make bench, make clean. PYTHON=... picks the interpreter (3.11 or newer).
 
-SHELL  := /bin/bash
+SHELL  := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
@@ -18,10 +18,11 @@ VENV   := .venv
 VENV12 := .venv312
 BIN    := $(VENV)/bin
 PIP     = -m pip install --quiet --disable-pip-version-check -c constraints.txt
+FIGURE := scenarios/literature/hardt-2023/figure-6.toml
 MAIN   := scenarios/experiments/baseline.toml
 JOBS   ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 
-.PHONY: help demo test lint types pytest test-newer figure bench clean
+.PHONY: help demo test lint types pytest test-newer figure docs bench clean
 
 help:
 	@sed -n '2,4s/^# *//p' Makefile
@@ -83,3 +84,15 @@ bench: $(VENV)/.dev
 
 clean:
 	rm -rf $(VENV) $(VENV12) .mypy_cache .pytest_cache .ruff_cache build *.egg-info
+
+# ---- what the documentation shows
+
+figure: $(VENV)/.installed
+	$(BIN)/python -c 'import alphacrit as a; scenario = a.load("$(FIGURE)"); \
+	  a.figures.save(a.figures.threshold_and_investment(scenario), "docs/figures/threshold")'
+
+docs/scenario.md: $(wildcard sim/scenario*.py) | $(VENV)/.installed
+	printf '# The fields of a scenario\n\nMade by `make docs` from where they are declared.\n\n' > $@
+	$(BIN)/python -c 'from sim.scenario import fields_markdown as f; print(f().rstrip())' >> $@
+
+docs: figure docs/scenario.md

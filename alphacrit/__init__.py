@@ -104,7 +104,7 @@ _HOMES = {
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = sorted([*_HOME_OF, "__version__", "figures"])
+__all__ = ["__version__", "figures", *_HOME_OF]  # noqa: PLE0604 - names, from the table
 
 
 def __getattr__(name: str) -> Any:
@@ -124,4 +124,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted(__all__)

@@ -40,17 +40,18 @@ def entries() -> list[Entry]:
 def find(file: str) -> Path:
     """The path that FILE means: a path, or the bare name of a scenario of the library.
 
-    A bare name has no ``/`` and no ``.toml``; it is compared with the scenarios' names, then
-    with the files' names. ``ScenarioError`` says where it looked, and what comes close.
+    A bare name has no ``/`` and no ``.toml``. ``NAME.toml`` here goes first, then the names of
+    the library's scenarios, then its files' names. ``ScenarioError`` says where it looked, and
+    what comes close.
     """
     path = Path(file)
     if path.exists() or path.suffix == ".toml" or len(path.parts) != 1:
         return path
-    known: dict[str, Path] = {}
-    for folder in folders():
-        found = [_entry(each) for each in sorted(folder.rglob("*.toml"))]
-        for name, place in [(e.name, e.path) for e in found] + [(e.path.stem, e.path) for e in found]:
-            known.setdefault(name, place)
+    if (here := Path(f"{file}.toml")).exists():
+        return here
+    found = [_entry(each) for folder in folders() for each in sorted(folder.rglob("*.toml"))]
+    known = {e.path.stem: e.path for e in reversed(found)}
+    known |= {e.name: e.path for e in reversed(found)}  # of equal names the first counts
     if file in known:
         return known[file]
     close = difflib.get_close_matches(file, known, n=1)

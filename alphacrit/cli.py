@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -67,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        app(args=argv, prog_name="alphacrit")
+        app(args=argv, prog_name="alphacrit", obj=sys.argv[1:] if argv is None else argv)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
@@ -184,23 +183,24 @@ def new(
 ) -> None:
     """Write a commented scenario to start from; an existing file is never overwritten."""
     from alphacrit.template import template
+    from sim.scenario import loads
 
     path = Path(target) if target.endswith(".toml") else Path(f"{target}.toml")
     name = path.stem
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+    text = template(name)
+    try:
+        loads(text, where=str(path))  # a name that a scenario may not have
+    except ScenarioError as error:
+        raise typer.BadParameter(str(error), param_hint="NAME_OR_PATH") from None
+    if path.exists():
         raise typer.BadParameter(
-            f"got {name!r}; a name has letters, digits, '-', '_' and '.' only",
+            f"{path} exists already and stays as it is; choose another name",
             param_hint="NAME_OR_PATH",
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
-            file.write(template(name))
-    except FileExistsError:
-        raise typer.BadParameter(
-            f"{path} exists already and stays as it is; choose another name",
-            param_hint="NAME_OR_PATH",
-        ) from None
+            file.write(text)
     except OSError as error:
         raise typer.BadParameter(
             f"{path} cannot be written ({error.strerror})", param_hint="NAME_OR_PATH"
@@ -276,6 +276,7 @@ def show(file: File, set_: Set = None, seed: Seed = None, json: Json = False) ->
 )
 @guarded
 def run(
+    context: typer.Context,
     file: File,
     set_: Set = None,
     seed: Seed = None,
@@ -286,7 +287,9 @@ def run(
     replicates: Annotated[
         int, typer.Option("--replicates", "-r", min=1, help="How many random worlds.")
     ] = 1,
-    figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the figures.")] = True,
+    figures: Annotated[
+        bool, typer.Option("--figures/--no-figures", help="Draw the figures.")
+    ] = True,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -295,7 +298,8 @@ def run(
     from alphacrit import show as tables
 
     scenario = read(file, set_, seed)
-    done = experiment.perform(scenario, replicates, out, figures=figures, quiet=quiet or json)
+    command = ["alphacrit", *(context.obj or ())]
+    done = experiment.perform(scenario, replicates, out, figures, quiet, command)
     if json:
         terminal.say_json(done.document())
     elif not quiet:

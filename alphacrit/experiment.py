@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -76,6 +74,7 @@ def perform(
     out: Path | None = None,
     figures: bool = True,
     quiet: bool = False,
+    command: Sequence[str] = (),
 ) -> Finished:
     """Run every replicate of ``scenario`` and write the results folder.
 
@@ -88,15 +87,15 @@ def perform(
     store.check_folder(folder, scenario)
     started, clock = datetime.now(UTC), time.perf_counter()
     done = _simulate(scenario, replicates, quiet)
-    seconds = time.perf_counter() - clock
+    seconds, bound = time.perf_counter() - clock, _bound(scenario)
     store.write(
         done,
         folder,
         figures=(lambda place: draw(scenario, done, place)) if figures else None,
-        command=[os.path.basename(sys.argv[0]), *sys.argv[1:]],
+        command=command,
         timing={"started": started.isoformat(timespec="seconds"), "simulation_s": seconds},
     )
-    return Finished(scenario, done, folder, seconds, _bound(scenario))
+    return Finished(scenario, done, folder, seconds, bound)
 
 
 def _simulate(scenario: Scenario, replicates: int, quiet: bool) -> list[RunResult]:

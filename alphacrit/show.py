@@ -82,7 +82,7 @@ def sections(each: Scenario) -> Iterator[tuple[str, list[Row]]]:
 
 
 def _rows(part: Part, prefix: str = "", unit: str = "", lead: str = "") -> Iterator[Row]:
-    """The fields of one table; a table in it gets dotted keys, its first one the table's meaning."""
+    """The fields of one table; one inside it gets dotted keys, the first with its meaning."""
     from sim.scenario_fields import INHERITED, Part, extra_of, key_of
     from sim.toml_text import inline
 
@@ -131,7 +131,62 @@ def success(document: dict[str, Any]) -> None:
 
 def equilibria(report: dict[str, Any], each: Scenario) -> None:
     """``alphacrit equilibria``: the tipping point in words, then every equilibrium."""
-    raise NotImplementedError
+    size = each.population.size
+    for name, found in report["collectives"].items():
+        say(f"{name}: {tipping(name, found, report['equilibria'], size)}")
+        others = {other: alpha for other, alpha in (found.get("others") or {}).items() if alpha}
+        if others:
+            shares = ", ".join(f"{other} at {number(alpha)}" for other, alpha in others.items())
+            say(f"{' ' * len(name)}  (with {shares})")
+    say()
+    names = list(report["collectives"])
+    sizes, values = [f">size {name}" for name in names], [f">success {name}" for name in names]
+    look = table("equilibrium", *sizes, *values, ">residual")
+    for point in report["equilibria"]:
+        word = "stable" if point["stable"] else "unstable"
+        shares = [number(point["alpha"][name]) for name in names]
+        success = [number(point["success"][name]) for name in names]
+        look.add_row(word, *shares, *success, f"{point['residual']:.1e}")
+    show_table(look)
+    kind = KINDS.get(report["success_kind"], report["success_kind"])
+    say(f"sizes are shares of {size:,} people; success is {kind}")
+
+
+def tipping(
+    name: str, found: Mapping[str, Any], points: Sequence[Mapping[str, Any]], size: int
+) -> str:
+    """One sentence: from which size on the collective grows, and what getting there costs."""
+    critical, investment = found["alpha_crit"], found["investment"]
+    several = bool(points) and len(points[0]["alpha"]) > 1
+    stable = [point["alpha"][name] for point in points if point["stable"]]
+    if critical is None:
+        most = max(stable, default=0.0)
+        rest = f"; it ends with {_ending(most, size)}" if most and not several else ""
+        return f"no size tips it over: it does not grow by itself{rest}"
+    if critical == 0:
+        end = "" if several or not stable else f": from nothing to {_ending(max(stable), size)}"
+        return f"forms unaided{end}"
+    members = critical * size
+    below = max((alpha for alpha in stable if alpha < critical), default=0.0)
+    above = min((alpha for alpha in stable if alpha > critical), default=1.0)
+    falls = "the collective dies" if below == 0 else f"it falls back to {_ending(below, size)}"
+    grows = "everybody joins" if above == 1 else f"it grows to {_ending(above, size)}"
+    if several:  # where it ends depends on the others too
+        falls, grows = "the collective shrinks", "it grows"
+    cost = ""
+    if investment and investment.get("total") is not None:
+        cost = (
+            f"; buying the way there costs at most {number(investment['total'], 4)} "
+            f"{investment['unit']} ({number(investment['per_capita'])} per person)"
+        )
+    return (
+        f"up to {int(members):,} members ({100 * critical:.4g} %) {falls}, "
+        f"above that {grows}{cost}"
+    )
+
+
+def _ending(share: float, size: int) -> str:
+    return f"{_people(share * size)} members ({100 * share:.4g} %)"
 
 
 # ---------------------------------------------------------------- run

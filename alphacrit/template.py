@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TEMPLATE = """\
 schema = 1
-name   = "{name}"
+name   = {name}
 title  = "Does a collective form, and what would it cost to get there?"
 cites  = []                 # where the numbers come from, e.g. ["hardt2023, figure 6"]
 seed   = 1
@@ -41,4 +41,6 @@ rate       = 1.0                # share of the people who reconsider in an epoch
 
 def template(name: str) -> str:
     """The commented template with the scenario's name in it."""
-    return TEMPLATE.format(name=name)
+    from sim.toml_text import text
+
+    return TEMPLATE.format(name=text(name))

@@ -32,7 +32,16 @@ def err() -> Console:
 
 def say(text: str = "", style: str | None = None) -> None:
     """One line of the answer; not wrapped, so that paths and numbers can be copied."""
-    out().print(text, style=style, soft_wrap=True)
+    console = out()
+    with console.capture() as captured:
+        console.print(text, style=style, soft_wrap=True)
+    _write(captured.get())
+
+
+def _write(text: str) -> None:
+    """To stdout at once: rich itself would end the program when the reader has left."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def complain(text: str) -> None:
@@ -42,7 +51,7 @@ def complain(text: str) -> None:
 
 def say_json(document: Any) -> None:
     """One JSON document on stdout; NaN and infinities become null, which JSON has."""
-    sys.stdout.write(json.dumps(_plain(document), indent=2, allow_nan=False) + "\n")
+    _write(json.dumps(_plain(document), indent=2, allow_nan=False) + "\n")
 
 
 def _plain(value: Any) -> Any:
@@ -73,8 +82,7 @@ def show_table(look: Table) -> None:
     console = out()
     with console.capture() as captured:
         console.print(look)
-    for line in captured.get().splitlines():
-        sys.stdout.write(line.rstrip() + "\n")
+    _write("".join(line.rstrip() + "\n" for line in captured.get().splitlines()))
 
 
 def indented(lines: Iterable[str]) -> Table:

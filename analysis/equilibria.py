@@ -181,7 +181,7 @@ def _on_face(
 def _inside(alpha: Floats) -> Floats:
     """α, or where everybody is a member a hair less: there, all that succeed fully are tied."""
     alpha = np.clip(alpha, 0.0, 1.0)
-    return alpha * np.minimum(1.0, (1.0 - 1e-9) / np.maximum(alpha.sum(-1, keepdims=True), 1e-300))
+    return alpha * np.minimum(1.0, (1.0 - 1e-7) / np.maximum(alpha.sum(-1, keepdims=True), 1e-300))
 
 
 def _attractors(pmap: ParticipationMap) -> list[tuple[Floats, float, bool]]:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 BAND = (0.05, 0.95)  # of the replicates at each epoch
+FEW = 30  # replicates that are also drawn one by one, as hairlines
 
 
 @styled
@@ -88,20 +89,30 @@ def _draw_map(
     alpha = np.unique(np.clip([*np.linspace(0, limit, 2001), *around], 0.0, limit))
     axes.plot([0, limit], [0, limit], color=GREY, linewidth=0.8, gid="diagonal")
     axes.plot(alpha, participation.at(alpha[:, None])[:, 0], color=BLUE, gid="map")
-    axes.set(xlim=(0, limit), ylim=(0, limit * 1.02), aspect="equal")
-    axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.set(xlim=(0, limit), ylim=(0, limit), aspect="equal")
+    ticks = [tick for tick in MaxNLocator(5).tick_values(0, limit) if tick <= limit * (1 + 1e-9)]
+    axes.set(xticks=ticks, yticks=ticks)
     for point in points:
         if point.alpha[0] <= limit:
             fixed_point(axes, point.alpha[0], point.alpha[0], point.stable)
-            if 0.0 < point.alpha[0] < 0.995 and point.alpha[0] > 0.03 * limit:
-                axes.annotate(
-                    number(point.alpha[0]),
-                    (point.alpha[0], point.alpha[0]),
-                    (6, -7),
-                    textcoords="offset points",
-                    va="center",
-                )
+    _label_points(axes, [p.alpha[0] for p in points], limit)
+
+
+def _label_points(axes: Axes, values: Sequence[float], limit: float) -> None:
+    """Numbers beside the fixed points that are neither 0 nor 1 and far enough from the others."""
+    shown = [a for a in values if 0.1 * limit < a < 0.995]
+    for value in shown:
+        near_edge = value > 0.8 * limit
+        axes.annotate(
+            number(value),
+            (value, value),
+            (4, -13) if near_edge else (6, -7),
+            textcoords="offset points",
+            ha="right" if near_edge else "left",
+            va="center",
+            zorder=4,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        )
 
 
 def _draw_cobweb(axes: Axes, participation: ParticipationMap, start: float) -> None:
@@ -128,7 +139,8 @@ def paths(results: RunResult | Sequence[RunResult] | Scenario) -> Figure:
     """Participation α and success S of every collective over the epochs.
 
     Several replicates of a scenario are drawn as their median and the band from the 5th to the
-    95th percentile at each epoch; a run that has settled stays where it is. For a scenario the
+    95th percentile at each epoch, few also one by one, since some may tip and others not; a run
+    that has settled stays where it is. For a scenario the
     mean-field path is drawn. With one collective the critical threshold is marked.
     """
     scenario, series = _series(results)
@@ -186,6 +198,8 @@ def _draw_band(axes: Axes, table: pd.DataFrame, position: int, name: str) -> flo
     if table.shape[1] > 1:
         band = axes.fill_between(epochs, low, high, color=style.color, alpha=0.2, linewidth=0)
         band.set_gid(f"band-{name}")
+    if 1 < table.shape[1] <= FEW:
+        axes.plot(epochs, table.to_numpy(), color=style.color, alpha=0.5, linewidth=0.4)
     axes.plot(
         epochs,
         middle,
@@ -224,13 +238,14 @@ def _mark_critical(axes: Axes, scenario: Scenario, series: pd.DataFrame) -> None
         axes.set_ylim(0, 1.3)
     else:
         axes.set_ylim(0, max(axes.get_ylim()[1], 1.15 * alpha_crit))
-    mixed = "" if scenario.population.network is None else ", well mixed"
+    mixed = "" if scenario.population.network is None else ",\nwell mixed"
     axes.axhline(alpha_crit, color=INK, linestyle=":", linewidth=1, gid="crit")
     axes.annotate(
-        f"α_crit = {number(alpha_crit)}{mixed}",
+        f"α_crit{mixed}\n= {number(alpha_crit)}",
         (1.0, alpha_crit),
-        (-2, 3),
+        (4, 0),
         xycoords=("axes fraction", "data"),
         textcoords="offset points",
-        ha="right",
+        va="center",
+        annotation_clip=False,
     )

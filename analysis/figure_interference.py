@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap, to_rgb
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
 from analysis.equilibria import Equilibrium, equilibria
 from analysis.figure_style import (
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 CELLS = 181  # of the maps, along each axis
+TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 TINTS = (SKY, ORANGE, GREEN, PURPLE, BLUE, VERMILION)
-HATCHES = ("", "///", "...", "\\\\\\", "xx", "++")
 
 
 @styled
@@ -70,18 +70,18 @@ def interference_map(scenario: Scenario, limit: float | None = None) -> Figure:
     wanted, success = np.full(alpha.shape, np.nan), np.full(alpha.shape, np.nan)
     wanted[possible] = participation.at(alpha[possible])
     success[possible] = participation.success.at(alpha[possible])
-    figure, (panels,) = blank(DOUBLE, 2.7, columns=3, sharex=True, sharey=True)
+    figure, (panels,) = blank(DOUBLE, 2.35, columns=3, sharex=True, sharey=True)
     for k, panel in enumerate(panels[:2]):
         shades = _draw_success(panel, alpha, success[..., k], wanted[..., k] - alpha[..., k])
         panel.set_title(f"success of {scenario.names[k]}")
-    figure.colorbar(shades, ax=panels[:2], location="right", fraction=0.06, pad=0.02)
+    figure.colorbar(shades, ax=panels[:2], location="right", fraction=0.05, pad=0.02, ticks=TICKS)
     _draw_basins(panels[2], participation, points, alpha, possible, scenario.names)
     _draw_flow(panels[2], alpha, wanted)
     panels[2].set_title("best response, and what is left")
     for panel in panels:
         panel.set(xlim=(0, ends[0]), ylim=(0, ends[1]), box_aspect=1)
-        panel.xaxis.set_major_locator(MaxNLocator(4))
-        panel.yaxis.set_major_locator(MaxNLocator(4))
+        panel.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        panel.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         panel.set_xlabel(f"share in {scenario.names[0]}")
     for point in points:
         if all(np.asarray(point.alpha) <= ends + 1e-12):
@@ -101,6 +101,8 @@ def _draw_success(axes: Axes, alpha: Floats, success: Floats, excess: Floats):
     x, y = alpha[..., 0], alpha[..., 1]
     shades = axes.contourf(x, y, success, levels=np.linspace(0, 1, 11), cmap="cividis")
     shades.set_edgecolor("face")
+    # Where F_k(α) = α_k on a whole edge (nobody left to recruit) there is no line to draw.
+    excess = np.where(np.abs(excess) < 1e-12, 1e-9, excess)
     axes.contour(x, y, excess, levels=[0.0], colors="white", linewidths=2.6)
     axes.contour(x, y, excess, levels=[0.0], colors=INK, linewidths=1.4)
     return shades
@@ -162,20 +164,31 @@ def _draw_basins(
         return
     which = np.full(possible.shape, -1)
     which[possible] = basins(participation, stable, alpha[possible])
-    paled = [tuple(0.35 * np.array(to_rgb(c)) + 0.65) for c in TINTS]
-    used = [k for k in range(len(stable)) if (which == k).any()]
-    for k in used:
-        tint = ListedColormap([paled[k % len(paled)]])
-        here = np.where(which == k, 1.0, np.nan)
-        axes.pcolormesh(alpha[..., 0], alpha[..., 1], here, cmap=tint, rasterized=True)
-        axes.contour(
-            alpha[..., 0], alpha[..., 1], which == k, levels=[0.5], colors=INK, linewidths=0.5
+    x, y = alpha[..., 0], alpha[..., 1]
+    for k in range(len(stable)):
+        here = which == k
+        if not here.any():
+            continue
+        tint = tuple(0.35 * np.array(to_rgb(TINTS[k % len(TINTS)])) + 0.65)
+        axes.contourf(x, y, here.astype(float), levels=[0.5, 1.5], colors=[tint])
+        axes.contour(x, y, here, levels=[0.5], colors=INK, linewidths=0.6)
+        middle = _innermost(here)
+        axes.text(
+            x[middle],
+            y[middle],
+            _who(stable[k], names),
+            ha="center",
+            va="center",
+            zorder=6,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
         )
-    handles = [
-        Patch(facecolor=paled[k % len(paled)], edgecolor=INK, label=_who(stable[k], names))
-        for k in used
-    ]
-    axes.figure.legend(handles=handles, loc="outside lower right", ncols=len(used), frameon=False)
+
+
+def _innermost(here: NDArray[np.bool_]) -> tuple[int, int]:
+    """The cell of a region that is farthest from its edge, where a label has most room."""
+    depth = distance_transform_edt(np.pad(here, 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(int(depth.argmax()), depth.shape)
+    return int(row), int(column)
 
 
 def _who(alpha: Floats, names: Sequence[str]) -> str:

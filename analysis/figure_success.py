@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from analysis.equilibria import Equilibrium, equilibria
@@ -167,25 +168,27 @@ def threshold_and_investment(scenario: Scenario, collective: str | None = None) 
     """
     name = collective or scenario.names[0]
     alone = without_others(scenario, name)
-    participation = participation_map(alone)
-    points = equilibria(alone)
+    participation, points = participation_map(alone), equilibria(alone)
     alpha_crit = critical_threshold(alone, name).alpha_crit
-    right = _right_edge([p.alpha[0] for p in points], alpha_crit, alone.collectives[name].start)
+    right = _right_edge(points, alpha_crit, alone.collectives[name].start)
     figure, ((axes,),) = blank(SINGLE, 2.7)
     alpha = np.linspace(0.0, right, 2001)
     success = participation.success.at(alpha[:, None])[:, 0]
     share, asked = willingness(participation)
     axes.plot(alpha, success, color=BLUE, gid="success")
     axes.plot(share, asked, color=VERMILION, linestyle=(0, (5, 2)), gid="asked")
-    axes.set(xlim=(0, right), ylim=(-0.16, 1.04), yticks=np.linspace(0, 1, 6))
+    top = 1.04 if success[-1] > 0.5 else 1.5 * float(success[-1])
+    axes.set(xlim=(0, right), ylim=(-0.16 * top, top))
+    axes.yaxis.set_major_locator(_NotBelowZero(5))
     axes.set_xlabel(f"share of the population in {name}, α")
     axes.set_ylabel("success, and success asked for")
     if alpha_crit:
         _mark_threshold(axes, alone, name, alpha_crit, (share, asked))
+    else:
+        words = "no size suffices" if alpha_crit is None else "no threshold: it forms unaided"
+        axes.text(0.03, 0.97, words, transform=axes.transAxes, va="top")
     _phase_line(axes, participation, points, right)
-    ends = [(float(success[-1]), "S(α)", BLUE)]
-    ends.append((float(np.interp(right, share, asked)), _asked_label(alone), VERMILION))
-    end_labels(axes, ends)
+    _label_curves(axes, participation, (share, asked), float(success[-1]))
     return figure
 
 
@@ -193,7 +196,10 @@ def willingness(participation: ParticipationMap) -> tuple[Floats, Floats]:
     """The curve (share who would join at success s, s): the thresholds θ, most willing first."""
     asked = np.linspace(0.0, 1.0, 4001)
     share = participation.share_at(asked[:, None])[:, 0]
-    return np.concatenate([[0.0], share]), np.concatenate([[0.0], asked])
+    if share[0] > 0:  # some join at no success at all
+        return np.concatenate([[0.0], share]), np.concatenate([[0.0], asked])
+    first = int(np.flatnonzero(share <= 0)[-1])
+    return share[first:], asked[first:]
 
 
 def _mark_threshold(
@@ -206,42 +212,70 @@ def _mark_threshold(
     """α_crit as a dotted line and, where there is one, the investment as a hatched area."""
     success = success_function(scenario).at([alpha_crit])[0]
     axes.plot([alpha_crit] * 2, [0, success], color=INK, linestyle=":", linewidth=1, gid="crit")
-    axes.annotate(
-        f"α_crit = {number(alpha_crit)}",
-        (alpha_crit, success),
-        (8, -2),
-        textcoords="offset points",
-        va="top",
-    )
+    # The text stands to the right of the line, below S, unless there is no room.
+    room = alpha_crit < 0.6 * axes.get_xlim()[1]
+    words = f"α_crit = {number(alpha_crit)}"
     try:
         cost = investment(scenario, name)
     except AlphacritError:
-        return
+        pass
+    else:
+        _shade(axes, scenario, alpha_crit, thresholds)
+        words += f"\nB = {number(cost.per_capita)} per person,\n{number(cost.total)} in total"
+    axes.annotate(
+        words,
+        (alpha_crit, 0.0) if room else (0.0, axes.get_ylim()[1]),
+        (6, 4) if room else (6, -4),
+        textcoords="offset points",
+        va="bottom" if room else "top",
+        fontsize=7,
+        linespacing=1.3,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.85},
+    )
+
+
+def _shade(
+    axes: Axes, scenario: Scenario, alpha_crit: float, thresholds: tuple[Floats, Floats]
+) -> None:
+    """The investment as a hatched area between what people ask for and the success there is."""
     inside = np.linspace(0.0, alpha_crit, 801)
     reached = success_function(scenario).at(inside[:, None])[:, 0]
-    share, asked = thresholds
-    needed = np.maximum(np.interp(inside, share, asked), reached)
+    needed = np.maximum(np.interp(inside, *thresholds), reached)
     area = axes.fill_between(
         inside, reached, needed, facecolor=ORANGE, alpha=0.35, hatch="////", edgecolor=ORANGE
     )
     area.set_gid("investment")
-    heaviest = int(np.argmax(needed - reached))
-    axes.annotate(
-        f"B = {number(cost.per_capita)} per person\n{number(cost.total)} in total",
-        (inside[heaviest] * 0.9, (needed[heaviest] + reached[heaviest]) / 2),
-        (0.98, 0.24),
-        textcoords="axes fraction",
-        ha="right",
-        va="center",
-        arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6},
-    )
+
+
+def _label_curves(
+    axes: Axes, participation: ParticipationMap, curve: tuple[Floats, Floats], last: float
+) -> None:
+    """Names of the two curves; a single threshold gets its letter on the line."""
+    share, asked = curve
+    right = axes.get_xlim()[1]
+    if participation.protocol == "best_response" and len(participation.thresholds(0)) == 1:
+        end_labels(axes, [(last, "S(α)", BLUE)])
+        theta = float(participation.thresholds(0)[0])
+        axes.annotate(
+            f"θ = {number(theta)}",
+            (min(right, float(share.max())), theta),
+            (-2, 2),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            color=VERMILION,
+        )
+        return
+    words = "needed\nfor α" if participation.protocol == "logit" else "θ, most\nwilling first"
+    height = min(float(np.interp(right, share, asked)), axes.get_ylim()[1])
+    end_labels(axes, [(last, "S(α)", BLUE), (height, words, VERMILION)], gap=0.12)
 
 
 def _phase_line(
     axes: Axes, participation: ParticipationMap, points: Sequence[Equilibrium], right: float
 ) -> None:
     """Below the axis: fixed points, filled if stable, and arrows the way the share moves."""
-    height = -0.09
+    height = axes.get_ylim()[0] * 0.56
     axes.axhline(0, color=INK, linewidth=0.6)
     cuts = sorted({0.0, right, *(p.alpha[0] for p in points if p.alpha[0] <= right)})
     for low, high in zip(cuts, cuts[1:], strict=False):
@@ -259,19 +293,20 @@ def _phase_line(
             fixed_point(axes, point.alpha[0], height, point.stable)
 
 
-def _asked_label(scenario: Scenario) -> str:
-    people = scenario.population
-    if people.groups or not all(
-        isinstance(value, int | float) for value in (people.cost, people.free_riding)
-    ):
-        return "θ, most\nwilling first"
-    return "θ = c/(1−γ)"
+class _NotBelowZero(MaxNLocator):
+    """Ticks of success; the strip of the phase line below 0 has none."""
+
+    def tick_values(self, vmin: float, vmax: float) -> Floats:
+        ticks = np.asarray(super().tick_values(vmin, vmax))
+        return ticks[ticks > -1e-9]
 
 
-def _right_edge(points: Sequence[float], alpha_crit: float | None, start: float) -> float:
-    """Where to end the axis of α so that everything but "all" can be seen."""
-    inner = [a for a in (*points, alpha_crit or 0.0, start) if 0.0 < a < 0.98]
-    return min(1.0, 2.2 * max(inner)) if inner else 1.0
+def _right_edge(points: Sequence[Equilibrium], alpha_crit: float | None, start: float) -> float:
+    """Where to end the axis of α so that every tipping point, and what lies below it, is seen."""
+    if not alpha_crit:
+        return 1.0
+    tipping = max([alpha_crit, *(p.alpha[0] for p in points if not p.stable)])
+    return min(1.0, 2.2 * max(tipping, start if start < 2 * tipping else 0.0))
 
 
 def without_others(scenario: Scenario, name: str) -> Scenario:

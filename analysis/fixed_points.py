@@ -99,7 +99,7 @@ def rest_points(band: Band, knots: Floats, *, uniform: int = 2000) -> tuple[Rest
     found = [_crossings(band, x, side), resting]
     if uniform:
         found.append(_tangencies(band, x, side))
-    points = _distinct(np.concatenate([*found, *(np.array(run) for run in runs)]), band.top)
+    points = _distinct(band, np.concatenate([*found, *(np.array(run) for run in runs)]))
     points = np.array([p for p in points if not any(a < p < b for a, b in runs)])
     ends = {end for run in runs for end in run}
     between = _sides_between(band, points, x, side)
@@ -209,14 +209,14 @@ def _edge(band: Band, x: Floats, inside: int, outside: int) -> float:
     return float(edge[0])
 
 
-def _distinct(points: Floats, top: float) -> Floats:
-    points = np.sort(np.clip(points, 0.0, top))
-    new = np.ones(points.size, bool)
-    new[1:] = np.diff(points) > 1e-15 + 1e-9 * points[1:]
-    distinct = points[new]
-    if points.size and points[-1] == top:
-        distinct[-1] = top  # the end itself, not its neighbour by rounding
-    return distinct
+def _distinct(band: Band, points: Floats) -> Floats:
+    """One point for each cluster that differs by rounding only: an end, or the one most at rest."""
+    points = np.sort(np.clip(points, 0.0, band.top))
+    first = np.diff(points, prepend=-1.0) > 1e-15 + 1e-9 * points
+    cluster = np.cumsum(first)
+    merit = np.abs(band.excess(points)) - ((points == 0.0) | (points == band.top))
+    order = np.lexsort((merit, cluster))
+    return points[order][np.diff(cluster, prepend=0) > 0]
 
 
 def _sides_between(band: Band, points: Floats, x: Floats, side: Integers) -> list[int]:

@@ -1,9 +1,9 @@
 """Rest points of two participating shares on the triangle x, y ≥ 0, x + y ≤ 1, by subdivision.
 
-A triangle T is kept while the convex hull of F at its three corners meets T itself, and is cut into
-four, until it is smaller than 1e-11. That is Kakutani's notion of a fixed point: where F jumps, every
-mixture of what it jumps between counts, as people who are indifferent may do either. A triangle in
-which the linear interpolation of F has a fixed point is never dropped.
+A triangle T is kept while the convex hull of F at its three corners meets T itself or a neighbour's
+does, and is cut into four, until it is smaller than 1e-11. That is Kakutani's notion of a fixed point:
+where F jumps, every mixture of what it jumps between counts, as people who are indifferent may do
+either. A triangle in which the linear interpolation of F has a fixed point is never dropped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ Floats = NDArray[np.float64]
 Map2 = Callable[[Floats], Floats]
 
 FINEST = 1e-11
-MOST = 6000  # triangles at once; more means a whole curve of rest points
+RINGS = 3  # along a jump of F an interpolated fixed point moves by a few meshes when they are halved
+CELL = 1e-4  # within a cell of this width no more than so many triangles are followed
+MOST = 600
 
 
 def triangle_rest_points(
@@ -37,12 +39,22 @@ def triangle_rest_points(
     """
     corners = _first_mesh(marks, mesh)  # (n, 3, 2)
     while True:
-        image = _image(share, corners)
+        points, back = np.unique(corners.reshape(-1, 2), axis=0, return_inverse=True)
+        vertex = back.reshape(-1, 3)  # (n, 3) numbers of the corners
+        image = share(points)[vertex]
         keep = meet(corners, image)
+        if not (_diameter(corners).max(initial=0.0) <= FINEST):
+            # At the next level the fixed point may turn up nearby: keep the neighbours, too.
+            for _ in range(RINGS):
+                near = np.zeros(len(points), bool)
+                near[vertex[keep]] = True
+                keep = near[vertex].any(axis=1)
         corners, image = corners[keep], image[keep]
         size = float(_diameter(corners).max(initial=0.0))
-        if size <= FINEST or len(corners) > MOST:
+        if size <= FINEST:
             return _gather(share, corners, image)
+        if size < CELL:
+            corners = _thinned(corners)
         corners = _quarter(corners)
 
 
@@ -82,22 +94,22 @@ def _first_mesh(marks: Sequence[Floats], mesh: int) -> Floats:
     """Triangles (n, 3, 2) from lines of constant x and of constant y/(1−x)."""
     even = np.linspace(0.0, 1.0, mesh + 1)
     small = np.geomspace(1e-6, 1.0 / mesh, 14)[:-1]
-    u, v = (
-        np.unique(np.clip(np.concatenate([even, small, 1.0 - small, m]), 0.0, 1.0)) for m in marks
-    )
+    u, v = (_lines(np.concatenate([even, small, 1.0 - small, m])) for m in marks)
     x = np.broadcast_to(u[:, None], (len(u), len(v)))
     y = (1.0 - u[:, None]) * v
     grid = np.stack([x, y], axis=-1)
     p, q, r, s = grid[:-1, :-1], grid[1:, :-1], grid[:-1, 1:], grid[1:, 1:]
     lower, upper = np.stack([p, q, r], axis=2), np.stack([q, s, r], axis=2)
     triangles = np.concatenate([lower.reshape(-1, 3, 2), upper.reshape(-1, 3, 2)])
-    return triangles[_diameter(triangles) > 0]
+    thin = _diameter(triangles[:, [0, 1, 1]]) * _diameter(triangles[:, [0, 2, 2]]) == 0
+    return triangles[~thin]
 
 
-def _image(share: Map2, corners: Floats) -> Floats:
-    """F at the corners, each distinct corner once."""
-    points, back = np.unique(corners.reshape(-1, 2), axis=0, return_inverse=True)
-    return share(points)[back.ravel()].reshape(corners.shape)
+def _lines(values: Floats, apart: float = 5e-7) -> Floats:
+    """The values in [0, 1], ascending, no two closer than ``apart``; 0 and 1 are among them."""
+    values = np.unique(values[(values > apart) & (values < 1.0 - apart)])
+    keep = np.diff(values, prepend=0.0) > apart
+    return np.concatenate([[0.0], values[keep], [1.0]])
 
 
 def _quarter(corners: Floats) -> Floats:
@@ -105,6 +117,20 @@ def _quarter(corners: Floats) -> Floats:
     ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
     parts = [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)]
     return np.concatenate([np.stack(part, axis=1) for part in parts])
+
+
+def _thinned(corners: Floats) -> Floats:
+    """At most MOST triangles in each cell: where rounding decides between tied collectives, all of
+    a neighbourhood looks like a rest point, and any one of it will do."""
+    cell = np.floor(corners[:, 0] / CELL).astype(np.int64)
+    _, which, count = np.unique(cell, axis=0, return_inverse=True, return_counts=True)
+    if count.max(initial=0) <= MOST:
+        return corners
+    order = np.argsort(which.ravel(), kind="stable")
+    first = np.concatenate([[0], np.cumsum(count)[:-1]])
+    rank = np.empty(len(corners), np.int64)
+    rank[order] = np.arange(len(corners)) - np.repeat(first, count)
+    return corners[rank < MOST]
 
 
 def _diameter(corners: Floats) -> Floats:

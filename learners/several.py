@@ -76,7 +76,10 @@ class SeveralBound(SuccessFunction):
         if len(self.targets) != K:
             raise ValueError(f"targets: got {len(self.targets)}; must be {K}, one per collective")
         self.bound: EpsilonBound = bound
-        eps = np.broadcast_to(np.asarray(suboptimality, dtype=np.float64), (K,))
+        eps = np.asarray(suboptimality, dtype=np.float64)
+        if eps.shape not in ((), (K,)):
+            raise ValueError(f"suboptimality: got shape {eps.shape}; must be a number or ({K},)")
+        eps = np.broadcast_to(eps, (K,))
         for value in eps:
             require_suboptimality(value.item(), bound)
         self.uniqueness = _unit_array("uniqueness", uniqueness, (K,), "ξ")

@@ -47,7 +47,8 @@ class PeopleModel(mesa.Model):
     dues: NDArray[np.float64]  # (K,)
     graph: Graph | None
     network_kind: str | None
-    agent_class: type[Person] | None = None
+    agent_class: type[Person]
+    _views = False  # the people are views, not objects
     departures = 0  # ordinary agents that left; by it the sets know that they are out of date
     _objects: list[Person] | None = None
 
@@ -56,12 +57,14 @@ class PeopleModel(mesa.Model):
         if not (isinstance(agent_class, type) and issubclass(agent_class, Person)):
             raise TypeError(f"agent_class: got {agent_class!r}; must be Person or a subclass of it")
         self.agent_class = agent_class
-        self.columns = Columns(self.population, (None, *self.collectives))
+        self._views = agent_class is Person
+        self.columns = Columns(self.population, (None, *self.collectives), frozen=not self._views)
         self._states = {name: state for state, name in enumerate(self.columns.names)}
+        self._all_may = bool(self.eligible.all())
         self._others: dict[int, Any] = {}  # ordinary agents beside views, by code
         self._everyone: PeopleSet | None = None
         self._people: PeopleSet | None = None
-        if agent_class is not Person:
+        if not self._views:
             self._objects = []
             for row in range(self.population.size):
                 self._objects.append(agent_class(self, row))
@@ -129,8 +132,11 @@ class PeopleModel(mesa.Model):
 
     def state_of(self, name: Any, outside: bool = True) -> int:
         """State of a collective's name: 1 … K, and 0 for None (if ``outside`` is allowed)."""
-        state = self._states.get(name) if isinstance(name, str | None) else None
-        if state is None or not (state or outside):
+        try:
+            state = self._states[name]
+        except (KeyError, TypeError):
+            state = -1
+        if state < (0 if outside else 1):
             raise ValueError(f"collective: {self._not_a_name(name, outside)}")
         return state
 
@@ -142,26 +148,21 @@ class PeopleModel(mesa.Model):
     def _refused(self, row: int, state: int) -> ValueError:
         group = int(self.population.group[row])
         whose = f'group "{self.groups[group - 1]}"' if group else "no group"
-        recruits = [f'"{self.groups[g - 1]}"' for g in np.flatnonzero(self.eligible[:, state - 1])]
+        recruits = [self.groups[g - 1] for g in np.flatnonzero(self.eligible[:, state - 1])]
         named = ", ".join(f'"{name}"' for name in recruits)
         return ValueError(
             f'person {row} cannot join "{self.collectives[state - 1]}": she is in {whose}, '
             f"it recruits {named}"
         )
 
-    def _bad_decision(self, person: Person, name: object) -> ValueError:
-        who = f"{type(person).__name__}.decide() of person {person.row}"
-        return ValueError(f"{who}: {self._not_a_name(name)}")
-
     def made_here(self, agent_class: type[Person], row: SupportsIndex | None) -> int:
         """The row as an int, if a person of this class may be made for it now."""
-        if agent_class is not Person:
-            if agent_class is self.agent_class and row == len(self._objects or ()):
-                return int(row)
-        elif self.agent_class is Person and row is not None:
+        if agent_class is Person and self._views and row is not None:
             if 0 <= row.__index__() < self.population.size:
                 return row.__index__()
             raise IndexError(f"row: got {row}; must be in 0 … {self.population.size - 1}")
+        if not self._views and agent_class is self.agent_class and row == len(self._objects or ()):
+            return row.__index__()
         raise ValueError(
             f"people are the rows of the population and are made with it: use "
             f"Economy(scenario, agent_class={agent_class.__name__}) and population.size"
@@ -172,7 +173,7 @@ class PeopleModel(mesa.Model):
     @property
     def agents(self) -> Any:
         """All agents: the people, then the ordinary ones in the order of their creation."""
-        if self.agent_class is not Person:
+        if not self._views:
             return super().agents
         if self._everyone is None:
             codes = np.append(np.arange(self.population.size), list(self._others)).astype(np.intp)
@@ -186,7 +187,7 @@ class PeopleModel(mesa.Model):
     @property
     def agents_by_type(self) -> dict[type, Any]:
         """The agent set of every type, people first."""
-        if self.agent_class is not Person:
+        if not self._views:
             return super().agents_by_type
         if self._people is None:
             rows = np.arange(self.population.size, dtype=np.intp)
@@ -196,12 +197,12 @@ class PeopleModel(mesa.Model):
     @property
     def agent_types(self) -> list[type]:
         """All types of agents, people first."""
-        return ([Person] if self.agent_class is Person else []) + super().agent_types
+        return ([Person] if self._views else []) + super().agent_types
 
     def register_agent(self, agent: mesa.Agent) -> None:
         """Mesa's; an ordinary agent beside views is numbered after the people."""
         super().register_agent(agent)
-        if self.agent_class is Person:
+        if self._views:
             agent.unique_id += self.population.size
             self._others[agent.unique_id - 1] = agent
             if self._everyone is not None:
@@ -260,8 +261,9 @@ class PeopleModel(mesa.Model):
 
     def still_here(self, codes: Codes) -> Codes:
         """The codes without those of ordinary agents that left."""
-        here = np.append(np.arange(self.population.size), list(self._others)).astype(np.intp)
-        return codes[np.isin(codes, here)]
+        stay = codes < self.population.size
+        stay[~stay] = np.isin(codes[~stay], list(self._others))
+        return codes[stay]
 
     def agents_at(self, codes: list[int]) -> Iterator[Any]:
         """The agents with these codes; ordinary ones that left are passed over."""
@@ -291,6 +293,8 @@ class PeopleModel(mesa.Model):
 
     def write_column(self, name: str, rows: Codes, value: Any) -> bool:
         """Give these people one value of a known attribute; false if it is not a known one."""
+        if not self._views:
+            return False
         if name in ("cost", "free_riding"):
             getattr(self.population, name)[rows] = checked(name, value)
         elif name == "collective":
@@ -309,30 +313,36 @@ class PeopleModel(mesa.Model):
     @property
     def has_own_decisions(self) -> bool:
         """Whether the people decide by a Python method of their own."""
-        return getattr(self.agent_class, "decide", None) is not Person.decide
+        return self.agent_class.decide is not Person.decide
 
     def own_decisions(self, rows: NDArray[np.integer]) -> NDArray[np.integer]:
         """(n,) states that these people's ``decide`` asks for; nobody moves yet."""
         people = self.people(rows)
         names = [person.decide() for person in people]
-        states = list(map(self._states.get, names))
-        if None in states:
-            i = states.index(None)
-            raise self._bad_decision(people[i], names[i])
-        chosen = np.array(states, self.population.membership.dtype)
-        barred = (chosen > 0) & ~self.eligible[self.population.group[rows], chosen - 1]
-        if barred.any():
-            i = int(np.argmax(barred))
-            raise self._refused(int(rows[i]), int(chosen[i]))
-        return chosen
+        kind = self.population.membership.dtype
+        try:
+            states = np.fromiter(map(self._states.get, names), kind, len(names))
+        except TypeError:  # a name that is none gave None
+            states = np.array(
+                [self._decided(*pair) for pair in zip(people, names, strict=True)], kind
+            )
+        if not self._all_may:
+            barred = (states > 0) & ~self.eligible[self.population.group[rows], states - 1]
+            for i in np.flatnonzero(barred)[:1]:
+                raise self._refused(int(rows[i]), int(states[i]))
+        return states
 
     def own_decision(self, row: int) -> int:
         """:meth:`own_decisions` of one person, for sequential revision."""
         person = self.person(row)
-        name = person.decide()
-        state = self._states.get(name)
-        if state is None:
-            raise self._bad_decision(person, name)
-        if state and not self.eligible[self.population.group[row], state - 1]:
+        state = self._decided(person, person.decide())
+        if state and not (self._all_may or self.eligible[self.population.group[row], state - 1]):
             raise self._refused(row, state)
         return state
+
+    def _decided(self, person: Person, name: Any) -> int:
+        try:
+            return self._states[name]
+        except (KeyError, TypeError):
+            who = f"{type(person).__name__}.decide() of person {person.row}"
+            raise ValueError(f"{who}: {self._not_a_name(name)}") from None

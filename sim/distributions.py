@@ -22,6 +22,7 @@ from scipy.special import (
     betaincc,
     betainccinv,
     betaincinv,
+    betaln,
     log_ndtr,
     ndtr,
     ndtri,
@@ -106,7 +107,7 @@ class Listed(Distribution):
         self._cumulative = np.cumsum(counts) / self.values.size
         self._weights = counts / self.values.size
         self.support = (float(self._sorted[0]), float(self._sorted[-1]))
-        self.mean = float(np.mean(self.values))
+        self.mean = float(np.sum(self._sorted * self._weights))
 
     def cdf(self, x: ArrayLike) -> Floats:
         return self._at(np.searchsorted(self._sorted, np.asarray(x, dtype=float), side="right"))
@@ -262,8 +263,19 @@ class TruncatedBeta(Distribution):
     def ppf(self, q: ArrayLike) -> Floats:
         q = np.asarray(q, dtype=float)
         level = self._ends[0] + q * (self._ends[1] - self._ends[0])
-        inverse = betainccinv if self._upper else betaincinv
-        return np.clip(inverse(self.a, self.b, level), *self.support)
+        return np.clip(self._inverse(level), *self.support)
+
+    def _inverse(self, level: Floats) -> Floats:
+        """x with P(X ≤ x), or P(X > x) if counted from above, equal to ``level``."""
+        x = (betainccinv if self._upper else betaincinv)(self.a, self.b, level)
+        if np.isnan(x).any():
+            # scipy gives up below about 1e-290; there the leading term x^a/(a·B(a, b)) is exact.
+            end, other = (self.b, self.a) if self._upper else (self.a, self.b)
+            with np.errstate(divide="ignore"):
+                log_x = (np.log(level) + math.log(end) + float(betaln(end, other))) / end
+            lead = np.exp(np.minimum(log_x, 0.0))
+            x = np.where(np.isnan(x), 1.0 - lead if self._upper else lead, x)
+        return x
 
 
 def as_distribution(spec: float | parts.AnyDist) -> Distribution:

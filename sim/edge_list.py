@@ -38,8 +38,8 @@ def read_edges(path: Path, size: int) -> tuple[NDArray[np.int64], list[str]]:
         return none, ["which is a folder"]
     except UnicodeDecodeError:
         return none, ["which is not text in UTF-8"]
-    except OSError as error:
-        return none, [f"which cannot be read ({error.strerror})"]
+    except (OSError, ValueError) as error:
+        return none, [f"which cannot be read ({getattr(error, 'strerror', None) or error})"]
     edges = _fast(text)
     if edges is None or not _fine(edges, size):
         problems = _problems(text, size)

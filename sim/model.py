@@ -183,10 +183,6 @@ class Economy(PeopleModel, mesa.Model):
         self.published = self.success.at(self.alpha)
         self.measured_at = self.population.counts.copy()
 
-    def join(self, row: int, collective: str | None) -> None:
-        """Make one person a member of a collective, or of none."""
-        self.population.join(row, 0 if collective is None else self.collectives.index(collective) + 1)
-
     def _stop_if_done(self, moved: int, paid: float) -> None:
         rule = self.scenario.stop
         if rule.when == "settled":

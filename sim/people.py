@@ -92,12 +92,12 @@ class PeopleSet(AgentSet):
     @property
     def codes(self) -> Codes:
         """Codes of the members in order; not to be written to."""
-        if self._departures != self.model.departures:
-            self._settled, self._mark = self.model.still_here(self._settled), None
-            self._departures = self.model.departures
         if self._pending:
             self._settled = np.append(self._settled, np.array(self._pending, np.intp))
             self._pending = []
+        if self._departures != self.model.departures:
+            self._settled, self._mark = self.model.still_here(self._settled), None
+            self._departures = self.model.departures
         return self._settled
 
     @property
@@ -278,7 +278,7 @@ class PeopleSet(AgentSet):
         if at_most <= 1.0 and isinstance(at_most, float):
             at_most = int(len(self) * at_most)
         if filter_func is None and self._pure():
-            fits = agent_type is None or issubclass(Person, agent_type)
+            fits = agent_type is None or issubclass(self.model.agent_class, agent_type)
             end = math.ceil(max(at_most, 0)) if fits and at_most != math.inf else len(self)
             codes = self.codes[: end if fits else 0].copy()
         else:

@@ -283,7 +283,6 @@ def _write_scenario(scenario: Scenario, folder: Path) -> None:
     (folder / "scenario.toml").write_text(scenario.source, encoding="utf-8")
     _write_json(folder / "resolved.json", scenario.resolved())
 
-
     network = scenario.population.network
     if network is not None and network.kind == "edges" and not Path(network.path).is_absolute():
         base = _base(folder, network.path)
@@ -431,5 +430,3 @@ def _table(path: Path) -> pd.DataFrame:
         return pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise ResultsError(f"{path}: cannot be read ({error})") from error
-
-

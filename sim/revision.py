@@ -82,7 +82,9 @@ def current_offers(economy: Economy) -> Offers:
     if economy.network_kind == "complete":
         states = np.eye(len(people.counts) + 1, len(people.counts), -1, dtype=np.int64)
         others = np.maximum(people.counts - states, 0)  # a member does not count herself
-        seen = economy.success.at(others / max(people.size - 1, 1))
+        # Where everybody is a member nobody reads the outsiders' row, which would add up to N.
+        most = np.maximum(others.sum(axis=1, keepdims=True), max(people.size - 1, 1))
+        seen = economy.success.at(others / most)
         return Offers(seen, seen)
     pivotal = economy.scenario.revision.decides == "pivotal"
     published = None if pivotal else economy.published

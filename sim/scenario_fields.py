@@ -132,6 +132,8 @@ def adapter(part: type[Part], name: str) -> TypeAdapter[Any]:
     annotation: Any = field.annotation
     if field.metadata:
         annotation = Annotated[annotation, *field.metadata]
+    if isinstance(annotation, type) and issubclass(annotation, Part):
+        return TypeAdapter(annotation)  # which brings its own strictness
     return TypeAdapter(annotation, config=CHECK)
 
 

@@ -82,13 +82,13 @@ def too_deep(value: Any) -> bool:
 def _syntax_problem(message: str, text: str, where: str) -> str:
     match = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)
     if not match:
-        return f"{where}: not valid TOML: {message}"
-    line = int(match[1]) if match[1] else max(len(text.splitlines()), 1)
+        return f"{where}: must be valid TOML ({message})"
+    lines = text.splitlines() or [""]
+    line = int(match[1]) if match[1] else len(lines)
     reason = message[: match.start()]
     if reason.startswith(("Cannot overwrite", "Cannot declare", "Duplicate", "Cannot mutate")):
-        # tomllib notices the second one after having read it, which may be a line further on.
-        reason = f"a key or a table is given twice ({reason})"
-    return f"{where}:{line}: not valid TOML: {reason}"
+        reason = f"a key or a table is given twice: {reason}"
+    return f"{where}:{line}: got {shown(lines[line - 1])}; must be valid TOML ({reason})"
 
 
 @dataclass

@@ -66,15 +66,15 @@ CASES: dict[str, tuple[dict[int, str], str]] = {
     ),
     "no value": (
         {4: "cost ="},
-        ":4: not valid TOML: Invalid value",
+        ':4: got "cost ="; must be valid TOML (Invalid value)',
     ),
     "no equals sign": (
         {4: "cost 0.3"},
-        ":4: not valid TOML: Expected '=' after a key in a key/value pair",
+        ":4: got \"cost 0.3\"; must be valid TOML (Expected '=' after a key in a key/value pair)",
     ),
     "unclosed": (
-        {END: "cites = ["},
-        ":12: not valid TOML: Unclosed array",
+        {END: "cites = [1"},
+        ':12: got "cites = [1"; must be valid TOML (Unclosed array)',
     ),
     "nested": (
         {END: f"cites = {'[' * 200}{']' * 200}"},
@@ -82,12 +82,13 @@ CASES: dict[str, tuple[dict[int, str], str]] = {
     ),
     "key twice": (
         {5: "cost = 0.4"},
-        ":5: not valid TOML: a key or a table is given twice (Cannot overwrite a value)",
+        ':5: got "cost = 0.4"; must be valid TOML (a key or a table is given twice: Cannot '
+        "overwrite a value)",
     ),
     "table twice": (
         {END: "[population]"},
-        ":12: not valid TOML: a key or a table is given twice "
-        "(Cannot declare ('population',) twice)",
+        ':12: got "[population]"; must be valid TOML (a key or a table is given twice: Cannot '
+        "declare ('population',) twice)",
     ),
     # --- top level
     "schema": (
@@ -158,6 +159,13 @@ CASES: dict[str, tuple[dict[int, str], str]] = {
         {END: '[sweep]\ndesign = "grid"\nreplications = 30'},
         ':12: sweep: got { design = "grid", replications = 30 }; must be absent: sweeps arrive in '
         "a later version",
+    ),
+    "no tables": (
+        {2: "population = 3", 3: "", 4: "", 5: "", 10: "[x]", 11: ""},
+        ": platform: missing; must be a table\n"
+        ":2: population: got 3; must be a table\n"
+        ":10: x: unknown key; must be one of schema, name, title, cites, seed, epochs, stop, "
+        "population, collectives, platform, revision, principal",
     ),
     # --- population
     "size missing": (
@@ -314,7 +322,7 @@ CASES: dict[str, tuple[dict[int, str], str]] = {
         ":13: population.groups.artists.share: got 0; must be in (0, 1] (share of the population)",
     ),
     "group no table": (
-        {6: 'groups = { artists = 0.3 }\n[collectives.union]'},
+        {6: "groups = { artists = 0.3 }\n[collectives.union]"},
         ":6: population.groups.artists: got 0.3; must be a table",
     ),
     "group with a size": (
@@ -403,7 +411,7 @@ CASES: dict[str, tuple[dict[int, str], str]] = {
     ),
     "array of tables": (
         {6: "[[collectives]]"},
-        ':6: collectives: got [{ strategy = "feature_label", signal = { uniqueness = 0.01,…; must '
+        ':6: collectives: got [{ strategy = "feature_label", signal = { uniqueness = 0.01…; must '
         "be a table",
     ),
     "strategy misspelt": (
@@ -504,9 +512,11 @@ CASES: dict[str, tuple[dict[int, str], str]] = {
         ':9: collectives.union.recruits[2]: got "artists" twice; must name each group once',
     ),
     "no bound for several": (
-        {END: GUILD.replace("feature_label", "erasure").replace(
-            "uniqueness = 0.01, gap = 1.0", "sensitivity = 0.1"
-        )},
+        {
+            END: GUILD.replace("feature_label", "erasure").replace(
+                "uniqueness = 0.01, gap = 1.0", "sensitivity = 0.1"
+            )
+        },
         ':13: collectives.guild.strategy: got "erasure"; must be "feature_label" where there are '
         "several collectives (no bound is known for the other strategies)",
     ),
@@ -668,7 +678,9 @@ def test_exact_message(case: str, folder: Path) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_no_library_speaks_in_a_message(case: str) -> None:
     words = CASES[case][1].lower()
-    assert not re.search(r"pydantic|input should|type=|validation|traceback|\bfloat\b|\bint\b", words)
+    assert not re.search(
+        r"pydantic|input should|type=|validation|traceback|\bfloat\b|\bint\b", words
+    )
     assert all(" must be " in line or "must " in line or "TOML" in line or "nested" in line
                for line in CASES[case][1].split("\n"))  # fmt: skip
 

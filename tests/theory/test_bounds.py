@@ -288,6 +288,30 @@ def test_planting_bounds_hold_against_the_worst_classifier(planted, strategy):
     assert np.sum(checks["joint"][0] < printed - 1e-9) > 10
 
 
+@pytest.mark.parametrize("bound", ["joint_tv", "conditional_tv"])
+def test_feature_only_bounds_are_next_to_attained(bound):
+    """One signal, label y* of probability p everywhere: all is won just before the bound's onset.
+
+    Random universes leave the bound too much room to see a factor go missing in it.
+    """
+    p, xi, eps = 0.02, 0.002, 0.1 if bound == "conditional_tv" else 0.0005
+    base = np.array([[xi], [1 - xi]]) * np.array([1 - p, p])
+    curve = bounds.feature_only(xi, p, eps, bound)
+    alpha = np.linspace(0.9, 1.1, 2001) * curve.onset
+    bases, target = np.broadcast_to(base, (2001, 2, 2)), np.ones(2001, dtype=int)
+    signal = np.zeros((2001, 2), dtype=int)
+    planted = un.feature_only_law(bases, signal, target)
+    table = (1 - alpha)[:, None, None] * bases + alpha[:, None, None] * planted
+    weights, margin = un.law_of(signal, bases.sum(axis=2)), un.margins(table, target)
+    if bound == "joint_tv":
+        success = un.worst_joint(weights, margin, np.full(2001, eps))
+    else:
+        success = un.worst_conditional(weights, margin, table.sum(axis=2), np.full(2001, eps))
+    assert np.all(success >= curve(alpha) - 1e-12)
+    first = alpha[np.argmax(success > 0.5)]
+    assert 0.95 * curve.onset < first <= curve.onset
+
+
 def test_erasure_bounds_hold_for_idempotent_signals():
     rng = np.random.default_rng(7)
     for points, labels in ((3, 2), (5, 3)):
@@ -425,7 +449,7 @@ def test_gradient_control_contracts_to_the_target():
             theta = theta - rate * ((1 - alpha) * base + alpha * own)
         return np.linalg.norm(theta - wanted)
 
-    start = np.linalg.norm(wanted)
+    start = float(np.linalg.norm(wanted))
     for alpha, pull in itertools.product((0.02, 0.3, 1.0), (0.1, 1.0, 2.5)):
         curve = bounds.gradient_control(pull, rate, steps)
         bound = float(bounds.control_distance(alpha, pull, rate, steps, start))
@@ -477,10 +501,11 @@ def test_utility_critical_mass_on_a_quadratic():
         ),
         (
             lambda: bounds.feature_label(0.1, 1.0, 1.0),
-            "suboptimality: got 1.0; must be in [0, 1) (total variation, ε, with bound = hardt2023)",
+            "suboptimality: got 1.0; must be in [0, 1) "
+            "(total variation, ε, with bound = hardt2023)",
         ),
         (
-            lambda: bounds.feature_label(0.1, 1.0, 0.1, "tv"),
+            lambda: bounds.feature_label(0.1, 1.0, 0.1, "tv"),  # type: ignore[arg-type]
             "bound: got 'tv'; must be one of hardt2023, joint_tv, conditional_tv",
         ),
         (
@@ -503,7 +528,7 @@ def test_utility_critical_mass_on_a_quadratic():
             "steps: got 0; must be a whole number ≥ 1 (gradient steps, T)",
         ),
         (
-            lambda: bounds.gradient_control("x", 0.5, 1),
+            lambda: bounds.gradient_control("x", 0.5, 1),  # type: ignore[arg-type]
             "pull: got 'x'; must be > 0 (per unit of distance, ξ)",
         ),
         (

@@ -1,0 +1,57 @@
+"""All figures: what suits a scenario, each on its own, and how they are written.
+
+    success_curves            S(α) for several values of each parameter   (H23 figure 1)
+    threshold_and_investment  where S crosses what people ask for, and B  (H23 figure 6)
+    participation_cobweb      F(α), its fixed points, the path from a start
+    paths                     α and S over the epochs, with replicates
+    interference_map          two collectives: S₁, S₂ and best response over (α₁, α₂)
+
+Each returns a `matplotlib.figure.Figure` and shows nothing; `save` writes PNG and SVG.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+
+from analysis.figure_dynamics import participation_cobweb, paths
+from analysis.figure_interference import interference_map
+from analysis.figure_style import save
+from analysis.figure_success import success_curves, threshold_and_investment
+
+if TYPE_CHECKING:
+    from sim.runs import RunResult
+    from sim.scenario import Scenario
+
+__all__ = [
+    "figures_for",
+    "interference_map",
+    "participation_cobweb",
+    "paths",
+    "save",
+    "success_curves",
+    "threshold_and_investment",
+]
+
+
+def figures_for(
+    scenario: Scenario, results: RunResult | Sequence[RunResult] | None = None
+) -> dict[str, Figure]:
+    """The figures that say something about a scenario, by the name of their file.
+
+    ``success`` always; with one collective ``threshold`` and ``participation``, with two
+    ``interference``; none of these on a network, where people do not see the population's share;
+    ``paths`` where there are results.
+    """
+    figures = {"success": success_curves(scenario)}
+    if scenario.population.network is None:
+        if len(scenario.names) == 1:
+            figures["threshold"] = threshold_and_investment(scenario)
+            figures["participation"] = participation_cobweb(scenario)
+        elif len(scenario.names) == 2:
+            figures["interference"] = interference_map(scenario)
+    if results is not None:
+        figures["paths"] = paths(results)
+    return figures
