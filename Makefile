@@ -1,7 +1,7 @@
 # Two commands do everything on a fresh clone:
 #   make demo    an environment, the package, and the main scenario with its figures
 #   make test    an environment, linters, types and all tests (again on Python 3.12 if there)
-# Others: make lint, make docs, make bench, make clean. PYTHON=... picks the interpreter (3.11 or newer).
+# Others: make lint, docs, bench, clean. PYTHON=... picks the interpreter (3.11 or newer).
 
 SHELL  := bash
 .SHELLFLAGS := -euo pipefail -c

@@ -36,7 +36,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for editors and type checkers; at run time __getattr__ reads _HOMES
-    from analysis import figures as figures
+    from analysis import figures
     from analysis.equilibria import equilibria as equilibria
     from analysis.mean_field import mean_field_path as mean_field_path
     from analysis.participation import participation_map as participation_map

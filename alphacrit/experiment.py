@@ -116,22 +116,10 @@ def _simulate(scenario: Scenario, replicates: int, quiet: bool) -> list[RunResul
 
 
 def draw(scenario: Scenario, results: Sequence[RunResult], folder: Path) -> None:
-    """The figures that suit the scenario, as PNG and SVG in ``folder``.
-
-    Always the paths; with one collective the threshold with its investment and the participation
-    map, with two their interference. The maps are of the published success, so on a network,
-    where people see their neighbours, only the paths are drawn.
-    """
+    """The figures that suit the scenario, as PNG and SVG in ``folder``."""
     from analysis import figures
 
-    drawn = {"paths": figures.paths(results)}
-    if scenario.population.network is None:
-        if len(scenario.names) == 1:
-            drawn["threshold"] = figures.threshold_and_investment(scenario)
-            drawn["participation"] = figures.participation_cobweb(scenario)
-        elif len(scenario.names) == 2:
-            drawn["interference"] = figures.interference_map(scenario)
-    for name, figure in drawn.items():
+    for name, figure in figures.figures_for(scenario, results).items():
         figures.save(figure, folder / name)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from alphacrit.terminal import indented, number, say, show_table, table
+from alphacrit.terminal import indented, number, say, say_prose, show_table, table
 
 if TYPE_CHECKING:
     from alphacrit.catalogue import Entry
@@ -133,23 +133,30 @@ def equilibria(report: dict[str, Any], each: Scenario) -> None:
     """``alphacrit equilibria``: the tipping point in words, then every equilibrium."""
     size = each.population.size
     for name, found in report["collectives"].items():
-        say(f"{name}: {tipping(name, found, report['equilibria'], size)}")
+        sentence = f"{name}: {tipping(name, found, report['equilibria'], size)}"
         others = {other: alpha for other, alpha in (found.get("others") or {}).items() if alpha}
         if others:
-            shares = ", ".join(f"{other} at {number(alpha)}" for other, alpha in others.items())
-            say(f"{' ' * len(name)}  (with {shares})")
+            given = ", ".join(f"{other} at {number(alpha)}" for other, alpha in others.items())
+            sentence += f" (with {given})"
+        say_prose(sentence)
     say()
     names = list(report["collectives"])
     sizes, values = [f">size {name}" for name in names], [f">success {name}" for name in names]
     look = table("equilibrium", *sizes, *values, ">residual")
     for point in report["equilibria"]:
         word = "stable" if point["stable"] else "unstable"
+        word += ", one of a continuum" if point.get("continuum") else ""
         shares = [number(point["alpha"][name]) for name in names]
         success = [number(point["success"][name]) for name in names]
         look.add_row(word, *shares, *success, f"{point['residual']:.1e}")
     show_table(look)
     kind = KINDS.get(report["success_kind"], report["success_kind"])
     say(f"sizes are shares of {size:,} people; success is {kind}")
+    if "stationary" in report:
+        mean = report["stationary"]["mean_share"]
+        say(f"in the long run a share of {number(mean)} are members on average (finite chain)")
+    for note in report.get("notes", ()):
+        say_prose(f"- {note}")
 
 
 def tipping(
@@ -161,8 +168,9 @@ def tipping(
     stable = [point["alpha"][name] for point in points if point["stable"]]
     if critical is None:
         most = max(stable, default=0.0)
-        rest = f"; it ends with {_ending(most, size)}" if most and not several else ""
-        return f"no size tips it over: it does not grow by itself{rest}"
+        if most and not several:
+            return f"no size tips it over: it ends with {_ending(most, size)}"
+        return "no size sustains it"
     if critical == 0:
         end = "" if several or not stable else f": from nothing to {_ending(max(stable), size)}"
         return f"forms unaided{end}"
@@ -174,19 +182,23 @@ def tipping(
     if several:  # where it ends depends on the others too
         falls, grows = "the collective shrinks", "it grows"
     cost = ""
-    if investment and investment.get("total") is not None:
+    if investment and investment["total"] == 0:
+        cost = "; getting there costs nothing but the members' coming"
+    elif investment and investment["total"] is not None:
         cost = (
             f"; buying the way there costs at most {number(investment['total'], 4)} "
             f"{investment['unit']} ({number(investment['per_capita'])} per person)"
         )
     return (
-        f"up to {int(members):,} members ({100 * critical:.4g} %) {falls}, "
+        f"up to {_count(int(members), 'member')} ({100 * critical:.4g}%) {falls}, "
         f"above that {grows}{cost}"
     )
 
 
 def _ending(share: float, size: int) -> str:
-    return f"{_people(share * size)} members ({100 * share:.4g} %)"
+    members = share * size
+    about = "" if abs(members - round(members)) < 1e-6 else "about "
+    return f"{about}{_count(round(members), 'member')} ({100 * share:.4g}%)"
 
 
 # ---------------------------------------------------------------- run
@@ -234,5 +246,5 @@ def _people(members: float) -> str:
     return f"{members:,.0f}" if abs(members - round(members)) < 1e-6 else f"{members:,.1f}"
 
 
-def _count(n: float, noun: str) -> str:
-    return f"{n:g} {noun}" + ("" if n == 1 else "s")
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,11 @@ def say(text: str = "", style: str | None = None) -> None:
     with console.capture() as captured:
         console.print(text, style=style, soft_wrap=True)
     _write(captured.get())
+
+
+def say_prose(text: str) -> None:
+    """A sentence, wrapped to the terminal with a hanging indent."""
+    _write(textwrap.fill(text, width=out().width, subsequent_indent="  ") + "\n")
 
 
 def _write(text: str) -> None:

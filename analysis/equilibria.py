@@ -1,8 +1,9 @@
 """Equilibria of participation: α = F(α), all of them, with stability and residual.
 
 One collective: the whole interval is searched (analysis.fixed_points). Several: every collective
-alone, every pair on its triangle by subdivision (analysis.triangle), and with three or more also the
-points that the flow α̇ = F(α) − α runs into from many starts.
+alone, every pair where people are indifferent between the two (analysis.ties) and on its whole
+triangle by subdivision (analysis.triangle), and with three or more also the points that the flow
+α̇ = F(α) − α runs into from many starts.
 
 Stable means that what is near stays near under that flow. In ties people stay as they are, so an
 unstable equilibrium sits exactly where F jumps across the diagonal.
@@ -17,8 +18,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.fixed_points import Band, rest_points, smallest_reaching
+from analysis.fixed_points import Band, Map, rest_points, smallest_reaching
 from analysis.participation import ParticipationMap, participation_map
+from analysis.ties import tied_rest_points
 from analysis.triangle import triangle_rest_points
 from sim.scenario import Scenario
 
@@ -51,9 +53,10 @@ def equilibria(what: Scenario | ParticipationMap) -> tuple[Equilibrium, ...]:
 
     Notes
     -----
-    With one collective all of them, to rounding (`rest_points` says what could be missed). With two,
-    those that a triangulation of the simplex of mesh 1/64 and finer near 0 sees, to 1e-9; ties
-    between collectives on a whole curve (everybody in, both fully successful) are not listed.
+    With one collective all of them, to rounding (`rest_points` says what could be missed). With
+    two, those with people indifferent between the two, and those that a triangulation of the
+    simplex of mesh 1/64 and finer near 0 sees, to 1e-9. Where everybody is in and both succeed
+    fully, everybody is indifferent and stays: of that whole edge only the middle is listed.
     With three or more: all in which at most two have members, and the stable ones; an unstable
     one with three or more collectives may be missed.
     """
@@ -102,8 +105,8 @@ def resolution(pmap: ParticipationMap) -> int:
     return 300 if pmap.costly else 2000
 
 
-def _knots(pmap: ParticipationMap, k: int, success, atoms: Floats, top: float) -> Floats:  # type: ignore[no-untyped-def]
-    """Shares at which S crosses its levels and the thresholds, and the levels of F between atoms."""
+def _knots(pmap: ParticipationMap, k: int, success: Map, atoms: Floats, top: float) -> Floats:
+    """Shares at which S crosses its levels and the thresholds; levels of F between the atoms."""
     levels = np.linspace(0.0, 1.0, 101 if pmap.costly else 401)[1:]
     marks = pmap.landmarks(k)
     if pmap.costly:
@@ -126,6 +129,11 @@ def _knots(pmap: ParticipationMap, k: int, success, atoms: Floats, top: float) -
 def _several(pmap: ParticipationMap) -> tuple[Equilibrium, ...]:
     points: list[tuple[Floats, float, bool]] = [
         *_on_axes(pmap),
+        *(
+            (point, residual, False)
+            for pair in combinations(range(pmap.size), 2)
+            for point, residual in tied_rest_points(pmap, pair)
+        ),
         *(found for pair in combinations(range(pmap.size), 2) for found in _on_face(pmap, pair)),
     ]
     if pmap.size > 2:
@@ -153,9 +161,7 @@ def _on_axes(pmap: ParticipationMap) -> Iterable[tuple[Floats, float, bool]]:
                 yield alpha, point.residual, point.continuum
 
 
-def _on_face(
-    pmap: ParticipationMap, pair: tuple[int, int]
-) -> Iterable[tuple[Floats, float, bool]]:
+def _on_face(pmap: ParticipationMap, pair: tuple[int, int]) -> Iterable[tuple[Floats, float, bool]]:
     """Equilibria in which two collectives may have members and nobody wants a third."""
     embed = np.eye(pmap.size)[list(pair)]  # (2, K)
     rest = [j for j in range(pmap.size) if j not in pair]
@@ -193,9 +199,7 @@ def _attractors(pmap: ParticipationMap) -> list[tuple[Floats, float, bool]]:
     for _ in range(50):
         alpha = pmap.at(alpha)
     residual = np.abs(pmap.at(alpha) - alpha).max(axis=1)
-    return [
-        (a, float(r), False) for a, r in zip(alpha, residual, strict=True) if r <= 1e-9
-    ]
+    return [(a, float(r), False) for a, r in zip(alpha, residual, strict=True) if r <= 1e-9]
 
 
 def _lattice(size: int, total: int) -> Iterable[tuple[int, ...]]:
@@ -210,7 +214,7 @@ def _lattice(size: int, total: int) -> Iterable[tuple[int, ...]]:
 
 def _distinct(points: Sequence[tuple[Floats, float, bool]]) -> list[tuple[Floats, float, bool]]:
     kept: list[tuple[Floats, float, bool]] = []
-    for point in points:  # the axes come first: theirs are the most precise
+    for point in points:  # axes and ties come first: theirs are the more precise
         if all(np.abs(point[0] - other[0]).max() > SAME for other in kept):
             kept.append(point)
     return kept
@@ -236,4 +240,5 @@ def _stable(pmap: ParticipationMap, points: Floats, radius: float = 1e-6) -> NDA
         alpha[going] += 0.1 * (pmap.at(_inside(alpha[going])) - alpha[going])
         away = np.abs(alpha - home).max(axis=1)
         going &= (away > 0.1 * begun) & (away < 100 * radius)
-    return np.all((away < begun).reshape(start.shape[:2]) | (begun <= 1e-300).reshape(start.shape[:2]), axis=1)
+    back = (away < begun) | (begun <= 1e-300)
+    return np.all(back.reshape(start.shape[:2]), axis=1)

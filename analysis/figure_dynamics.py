@@ -172,9 +172,7 @@ def _series(results: RunResult | Sequence[RunResult] | Scenario) -> tuple[Scenar
     several = list(results) if isinstance(results, Sequence) else [results]
     if not several:
         raise ValueError("no results to draw")
-    tables = [
-        result.series.assign(replicate=position) for position, result in enumerate(several)
-    ]
+    tables = [result.series.assign(replicate=position) for position, result in enumerate(several)]
     return several[0].scenario, pd.concat(tables, ignore_index=True)
 
 

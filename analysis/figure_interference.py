@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
@@ -52,7 +53,8 @@ def interference_map(scenario: Scenario, limit: float | None = None) -> Figure:
     ----------
     scenario : Scenario with two collectives
     limit : float, optional
-        Where to end both axes; by default at the largest share that a collective can recruit.
+        Where to end both axes; by default at the largest share that a collective can recruit, or
+        at four times the largest critical size where these are too small to be seen.
 
     Raises
     ------
@@ -62,8 +64,7 @@ def interference_map(scenario: Scenario, limit: float | None = None) -> Figure:
     if len(scenario.names) != 2:
         raise ValueError(f"an interference map shows two collectives, not {len(scenario.names)}")
     participation, points = participation_map(scenario), equilibria(scenario)
-    reach = _reach(participation)
-    ends = np.minimum(reach, limit) if limit else reach
+    ends = np.minimum(_reach(participation), limit or _room(participation, points))
     first, second = (np.linspace(0.0, end, CELLS) for end in ends)
     alpha = np.stack(np.meshgrid(first, second), axis=-1)  # (second, first, 2)
     possible = alpha.sum(axis=-1) <= 1.0 + 1e-12
@@ -72,7 +73,7 @@ def interference_map(scenario: Scenario, limit: float | None = None) -> Figure:
     success[possible] = participation.success.at(alpha[possible])
     figure, (panels,) = blank(DOUBLE, 2.35, columns=3, sharex=True, sharey=True)
     for k, panel in enumerate(panels[:2]):
-        shades = _draw_success(panel, alpha, success[..., k], wanted[..., k] - alpha[..., k])
+        shades = _draw_success(panel, k, alpha, success, wanted)
         panel.set_title(f"success of {scenario.names[k]}")
     figure.colorbar(shades, ax=panels[:2], location="right", fraction=0.05, pad=0.02, ticks=TICKS)
     _draw_basins(panels[2], participation, points, alpha, possible, scenario.names)
@@ -96,13 +97,23 @@ def _reach(participation: ParticipationMap) -> Floats:
     return np.minimum(np.sum(shares, axis=0), 1.0)
 
 
-def _draw_success(axes: Axes, alpha: Floats, success: Floats, excess: Floats):
+def _room(participation: ParticipationMap, points: Sequence[Equilibrium]) -> float:
+    """Where to end the axes so that the tipping points of each collective alone can be seen."""
+    alone = [max(p.alpha) for p in points if not p.stable and min(p.alpha) == 0.0]
+    largest, whole = max(alone, default=0.0), float(_reach(participation).max())
+    return 4.0 * largest if 0.0 < largest < 0.08 * whole else whole
+
+
+def _draw_success(axes: Axes, k: int, alpha: Floats, success: Floats, wanted: Floats) -> ContourSet:
     """Filled contours of one collective's success, and the line where F_k(α) = α_k."""
     x, y = alpha[..., 0], alpha[..., 1]
-    shades = axes.contourf(x, y, success, levels=np.linspace(0, 1, 11), cmap="cividis")
+    shades = axes.contourf(x, y, success[..., k], levels=np.linspace(0, 1, 11), cmap="cividis")
     shades.set_edgecolor("face")
-    # Where F_k(α) = α_k on a whole edge (nobody left to recruit) there is no line to draw.
-    excess = np.where(np.abs(excess) < 1e-12, 1e-9, excess)
+    # F_k(α) = α_k on whole edges, where nobody is in or nobody is left: no line to draw there.
+    beside = np.where(alpha[..., k] > 0.0, 1e-9, -1e-9)
+    excess = np.where(
+        np.abs(wanted[..., k] - alpha[..., k]) < 1e-12, beside, wanted[..., k] - alpha[..., k]
+    )
     axes.contour(x, y, excess, levels=[0.0], colors="white", linewidths=2.6)
     axes.contour(x, y, excess, levels=[0.0], colors=INK, linewidths=1.4)
     return shades
@@ -172,6 +183,8 @@ def _draw_basins(
         tint = tuple(0.35 * np.array(to_rgb(TINTS[k % len(TINTS)])) + 0.65)
         axes.contourf(x, y, here.astype(float), levels=[0.5, 1.5], colors=[tint])
         axes.contour(x, y, here, levels=[0.5], colors=INK, linewidths=0.6)
+        if here.mean() < 0.005:  # a sliver has no room for its name
+            continue
         middle = _innermost(here)
         axes.text(
             x[middle],
@@ -179,6 +192,7 @@ def _draw_basins(
             _who(stable[k], names),
             ha="center",
             va="center",
+            fontsize=7,
             zorder=6,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
         )

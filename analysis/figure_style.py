@@ -50,7 +50,7 @@ LOOKS = (
     Look(SKY, (0.0, (5, 1.2, 1, 1.2, 1, 1.2)), "P"),
 )
 
-RC: dict[str, Any] = {
+RC: Any = {  # matplotlib types its settings name by name
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same glyphs everywhere
     "font.size": 8,

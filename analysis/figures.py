@@ -19,7 +19,8 @@ from matplotlib.figure import Figure
 from analysis.figure_dynamics import participation_cobweb, paths
 from analysis.figure_interference import interference_map
 from analysis.figure_style import save
-from analysis.figure_success import success_curves, threshold_and_investment
+from analysis.figure_success import success_curves
+from analysis.figure_threshold import threshold_and_investment
 
 if TYPE_CHECKING:
     from sim.runs import RunResult
@@ -46,7 +47,8 @@ def figures_for(
     ``paths`` where there are results.
     """
     figures = {"success": success_curves(scenario)}
-    if scenario.population.network is None:
+    network = scenario.population.network
+    if network is None or network.kind == "complete":
         if len(scenario.names) == 1:
             figures["threshold"] = threshold_and_investment(scenario)
             figures["participation"] = participation_cobweb(scenario)

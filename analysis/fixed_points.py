@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +77,9 @@ class Band:
         return np.where(np.abs(excess) <= margin, 0, np.sign(excess)).astype(np.int64)
 
 
-def rest_points(band: Band, knots: Floats, *, uniform: int = 2000) -> tuple[RestPoint, ...]:
+def rest_points(
+    band: Band, knots: Floats, *, uniform: int = 2000, tangent: bool = True
+) -> tuple[RestPoint, ...]:
     """All rest points of a band, in ascending order.
 
     Parameters
@@ -85,19 +88,20 @@ def rest_points(band: Band, knots: Floats, *, uniform: int = 2000) -> tuple[Rest
     knots : (m,) shares between which F has no jump and no more than one bend worth the name
     uniform : number of evenly spaced points that are added; 0 where the knots say it all
         (a step function whose jumps and levels are all among them)
+    tangent : also look where F only touches the diagonal
 
     Notes
     -----
     Brackets every change of side on the grid, halves it to neighbouring floats, and looks for
-    tangencies (saddle-nodes) at the local minima of |F − α|. Two crossings within one grid cell that
-    leave no local minimum on the grid are missed. O((m + uniform)·cost of F).
+    tangencies (saddle-nodes) at the local minima of |F − α|. Two crossings within one grid cell
+    that leave no local minimum on the grid are missed. O((m + uniform)·cost of F).
     """
     x = _grid(band.top, knots, uniform)
     side = band.side(x)
     runs, covered = _continua(band, x, side)
     resting = x[(side == 0) & ~covered]
     found = [_crossings(band, x, side), resting]
-    if uniform:
+    if uniform and tangent:
         found.append(_tangencies(band, x, side))
     points = _distinct(band, np.concatenate([*found, *(np.array(run) for run in runs)]))
     points = np.array([p for p in points if not any(a < p < b for a, b in runs)])
@@ -110,7 +114,9 @@ def rest_points(band: Band, knots: Floats, *, uniform: int = 2000) -> tuple[Rest
     )
 
 
-def bisect(side: Callable[[Floats], Integers], left: Floats, right: Floats) -> tuple[Floats, Floats]:
+def bisect(
+    side: Callable[[Floats], Integers], left: Floats, right: Floats, *, halvings: int = HALVINGS
+) -> tuple[Floats, Floats]:
     """Halve brackets [left, right] on whose ends ``side`` differs, until no float lies between.
 
     ``side(left)`` and ``side(right)`` must be −1 or +1; a 0 inside ends a bracket on that point.
@@ -119,7 +125,7 @@ def bisect(side: Callable[[Floats], Integers], left: Floats, right: Floats) -> t
     if not left.size:
         return left, right
     at_left = side(left)
-    for _ in range(HALVINGS):
+    for _ in range(halvings):
         middle = 0.5 * (left + right)
         if np.all((middle <= left) | (middle >= right)):
             break
@@ -130,7 +136,7 @@ def bisect(side: Callable[[Floats], Integers], left: Floats, right: Floats) -> t
 
 
 def smallest_reaching(values: Map, targets: Floats, top: float = 1.0) -> Floats:
-    """inf{x ∈ [0, top] : values(x) ≥ target} of a non-decreasing function; nan where there is none."""
+    """inf{x ∈ [0, top] : values(x) ≥ target} of a non-decreasing function, nan for no such x."""
     targets = np.asarray(targets, float)
     out = np.full(targets.shape, np.nan)
     ends = values(np.array([0.0, top]))
@@ -170,7 +176,7 @@ def _tangencies(band: Band, x: Floats, side: Integers) -> Floats:
     sign, left, right = side[dips], x[dips - 1], x[dips + 1]
     a, b = left, right
     ratio = (np.sqrt(5.0) - 1.0) / 2.0  # golden section
-    for _ in range(80):
+    for _ in range(50):
         c, d = b - ratio * (b - a), a + ratio * (b - a)
         lower = sign * band.excess(c) <= sign * band.excess(d)
         a, b = np.where(lower, a, c), np.where(lower, d, b)
@@ -223,7 +229,7 @@ def _sides_between(band: Band, points: Floats, x: Floats, side: Integers) -> lis
     """Side of the diagonal in the gaps before, between and behind the points; 0 for no gap."""
     edges = np.concatenate([[-0.0], points, [band.top]])
     between: list[int] = []
-    for left, right in zip(edges[:-1], edges[1:], strict=True):
+    for left, right in pairwise(edges):
         if right <= left:
             between.append(0)
             continue

@@ -8,7 +8,7 @@ singular, as the quantile function of a beta law is, between two given probabili
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.distributions import Distribution, TypeClass
+from sim.payoffs import gain, threshold
 
 Floats = NDArray[np.float64]
 TAIL = 1e-15  # probability that may be left out at each end of a law
@@ -100,26 +101,77 @@ def both_continuous(
     Split at the t where t·S − dues enters and leaves the law of c. Below, nobody joins; above,
     everybody does; between, tanh–sinh in the probability of γ.
     """
-    ends = np.asarray(cost.ppf(np.array([TAIL, 0.5, 1.0 - TAIL])), float) + dues  # enters, leaves
+    ends = np.asarray(cost.ppf(np.array([TAIL, 0.5, 1.0 - TAIL])), float) + dues
+    never = np.where(ends < 0, -1.0, 2.0)[:, None]  # at S = 0: all t, or none
     with np.errstate(divide="ignore", invalid="ignore"):
-        cuts = np.where(success > 0, ends[:, None] / success, np.where(ends < 0, -1.0, 2.0)[:, None])
-    enter, half, leave = np.clip(cuts, low, np.maximum(low, high))  # (3, n)
-    x, w = _double_exponential(weighted)
+        cuts = np.where(success > 0, ends[:, None] / success, never)
+    high = np.maximum(low, high)
+    enter, half, leave = np.clip(cuts, low, high)  # (3, n)
+    total = expected(free_riding, leave, high, weighted=weighted)
+    for left, right in ((enter, half), (half, leave)):
+        total += expected(
+            free_riding, left, right, weighted=weighted,
+            chance=lambda t, rows: cost.cdf_left(t * success[rows, None] - dues),
+        )  # fmt: skip
+    return total
 
-    def over(left: Floats, right: Floats, inside: bool) -> Floats:
-        """∫ over t in [left, right] of Pr{c < tS − dues} (1 if not inside) dP(γ)."""
-        q_left, q_right = free_riding.cdf(1.0 - right), free_riding.cdf(1.0 - left)
-        mass = np.asarray(q_right - q_left, float)
-        out = np.zeros(mass.shape) if inside or weighted else mass
-        rows = np.flatnonzero(mass > 0)
-        if rows.size and (inside or weighted):
-            q = q_left[rows, None] + mass[rows, None] * x
-            t = 1.0 - np.asarray(free_riding.ppf(q), float)
-            value = cost.cdf_left(t * success[rows, None] - dues) if inside else np.ones(t.shape)
-            out[rows] = mass[rows] * ((value * t if weighted else value) @ w)
-        return out
 
-    return over(enter, half, True) + over(half, leave, True) + over(leave, np.maximum(low, high), False)
+def expected(
+    free_riding: Distribution,
+    left: Floats,
+    right: Floats,
+    *,
+    weighted: bool,
+    chance: Callable[[Floats, NDArray[np.int64]], Floats] | None = None,
+) -> Floats:
+    """∫ w·chance(t) over left < t = 1 − γ < right under the law of γ; w = t if weighted, else 1.
+
+    ``chance`` maps nodes t (r, m) of the rows r to (r, m); None stands for 1.
+    """
+    q_left = np.asarray(free_riding.cdf(1.0 - right), float)
+    mass = np.asarray(free_riding.cdf(1.0 - left), float) - q_left
+    mass = np.where(right > left, mass, 0.0)
+    if chance is None and not weighted:
+        return mass
+    out = np.zeros(mass.shape)
+    rows = np.flatnonzero(mass > 0)
+    x, w = _double_exponential()
+    t = 1.0 - np.asarray(free_riding.ppf(q_left[rows, None] + mass[rows, None] * x), float)
+    value = np.ones(t.shape) if chance is None else chance(t, rows)
+    out[rows] = mass[rows] * ((value * t if weighted else value) @ w)
+    return out
+
+
+def relief_below(people: TypeClass, dues: float, success: Floats, *, indifferent: bool) -> Floats:
+    """E[(1−γ)·1{θ < S}] of a class, (n,); θ ≤ S where the indifferent count."""
+    law = people.cost.cdf if indifferent else people.cost.cdf_left
+    atoms = people.free_riding.atoms()
+    if people.paired:
+        cost, factor, weight = people.pairs()
+        theta = threshold(cost, factor, dues)
+        order = np.argsort(theta, kind="stable")
+        below = np.concatenate([[0.0], np.cumsum((weight * (1.0 - factor))[order])])
+        return below[np.searchsorted(theta[order], success, "right" if indifferent else "left")]
+    if atoms is not None:
+        # `gain`, not (1−γ)S − dues: a rounding apart, an atom would count here and not in F
+        parts = [
+            w * (1.0 - g) * law(gain(success, success, 0.0, g, dues))
+            for g, w in zip(*atoms, strict=True)
+        ]
+        return np.sum(parts, axis=0)
+    low, high = np.zeros(len(success)), np.ones(len(success))
+    costs = people.cost.atoms()
+    if costs is None:
+        return both_continuous(
+            people.cost, people.free_riding, success, dues, low, high, weighted=True
+        )
+    total = np.zeros(len(success))
+    for cost, weight in zip(*costs, strict=True):
+        never = 1.0 if cost + dues >= 0 else 0.0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            enough = np.where(success > 0, (cost + dues) / success, never)
+        total += weight * expected(people.free_riding, np.clip(enough, 0, 1), high, weighted=True)
+    return total
 
 
 def _listed(law: Distribution, nodes: int) -> tuple[Floats, Floats]:
@@ -138,10 +190,10 @@ def _gauss(order: int) -> tuple[Floats, Floats]:
 
 
 @cache
-def _double_exponential(fine: bool) -> tuple[Floats, Floats]:
-    """Tanh–sinh on [0, 1]; exact to about 1e-12 for integrands with algebraic ends."""
-    step = 1.0 / 24.0 if fine else 1.0 / 16.0
-    s = np.arange(-3.2, 3.2 + step / 2, step)
+def _double_exponential() -> tuple[Floats, Floats]:
+    """Tanh–sinh on [0, 1]; about 1e-10 for integrands with algebraic ends."""
+    step = 1.0 / 13.0
+    s = np.arange(-3.1, 3.1 + step / 2, step)
     u = 0.5 * np.pi * np.sinh(s)
     node = 1.0 / (1.0 + np.exp(-2.0 * u))
     weight = step * 0.5 * np.pi * np.cosh(s) / (2.0 * np.cosh(u) ** 2)

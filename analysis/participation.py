@@ -1,8 +1,8 @@
 """The participation map F: who wants to be a member, given the success that is published.
 
-Person i gains d_ik = (1−γ_i)S_k − c_i − dues_k by joining collective k (theory section 4). Under best
-response she takes the best collective she may join if its d is positive; under logit she takes k
-with probability ∝ exp(d_ik/η), staying out with weight 1. F_k(α) is the share of the *infinite*
+Person i gains d_ik = (1−γ_i)S_k − c_i − dues_k by joining collective k (theory section 4). Under
+best response she takes the best collective she may join if its d is positive; under logit she takes
+k with probability ∝ exp(d_ik/η), staying out with weight 1. F_k(α) is the share of the *infinite*
 population that so ends up in k when everybody sees S(α):
 
     F_k(S) = Σ_classes share · Pr{ k is best and c < (1−γ)S_k − dues_k }
@@ -66,9 +66,11 @@ class ParticipationMap:
 
     def __post_init__(self) -> None:
         if len(self.dues) != self.success.size:
-            raise ValueError(f"dues: got {len(self.dues)} numbers for {self.success.size} collectives")
+            raise ValueError(f"dues: got {len(self.dues)}; must be {self.success.size} numbers")
         if (self.protocol == "logit") != (self.noise > 0):
-            raise ValueError(f"noise: got {self.noise} with protocol {self.protocol!r}")
+            raise ValueError(
+                f"noise: got {self.noise} with {self.protocol}; must be > 0 with logit, else 0"
+            )
         laws = tuple(_law_of(c, np.array(self.dues), self.noise) for c in self.classes)
         object.__setattr__(self, "_laws", laws)
 
@@ -88,8 +90,8 @@ class ParticipationMap:
         ----------
         success : (..., K), in [0, 1]
         indifferent : count those who are exactly indifferent between joining and staying out as
-            joining (S ≥ θ in place of S > θ). Between equally good collectives the first in file order
-            is taken.
+            joining (S ≥ θ in place of S > θ). Between equally good collectives the first in file
+            order is taken.
         """
         success = np.asarray(success, float)
         flat = success.reshape(-1, self.size)
@@ -193,10 +195,7 @@ class _Class:
         levels = np.concatenate([[0.0, 1e-12, 1e-6], np.linspace(0.0, 1.0, 101)[1:-1], [1.0]])
         cost, factor = self.people.cost, self.people.free_riding
         few = np.linspace(0.0, 1.0, 9)
-        free_riding = factor.ppf(few) if factor.atoms() is None else factor.atoms()[0]
-        if len(free_riding) > 9:
-            free_riding = np.quantile(free_riding, few)
-        theta = threshold(cost.ppf(levels)[:, None], free_riding, self.dues[k])
+        theta = threshold(cost.ppf(levels)[:, None], factor.ppf(few), self.dues[k])
         return theta[np.isfinite(theta)].ravel()
 
 
@@ -270,8 +269,11 @@ class _Pairs(_Class):
 
 
 class _ContinuousFreeRiding(_Class):
-    """γ continuous. In t = 1 − γ the worth of k is the line t·S_k − dues_k, so k is best between
-    the t at which it overtakes those of smaller success and the t at which a larger one overtakes it."""
+    """γ continuous.
+
+    In t = 1 − γ the worth of k is the line t·S_k − dues_k, so k is best between the t at which it
+    overtakes those of smaller success and the t at which one of larger success overtakes it.
+    """
 
     @property
     def costly(self) -> bool:  # type: ignore[override]
@@ -280,12 +282,11 @@ class _ContinuousFreeRiding(_Class):
     def shares(self, success: Floats, indifferent: bool) -> Floats:
         out = np.zeros(success.shape)
         atoms = self.people.cost.atoms()
-        for k in np.flatnonzero(self.may):
+        laws = self.people.cost, self.people.free_riding
+        for k in np.flatnonzero(self.may).tolist():
             low, high = self._best_between(success, k)
             if atoms is None:
-                out[:, k] = both_continuous(
-                    self.people.cost, self.people.free_riding, success[:, k], self.dues[k], low, high
-                )
+                out[:, k] = both_continuous(*laws, success[:, k], self.dues[k], low, high)
                 continue
             for cost, weight in zip(*atoms, strict=True):
                 need = float(cost) + self.dues[k]
@@ -341,7 +342,7 @@ class _Logit(_Class):
         if self.people.paired:
             return self.people.pairs()
         need = [self.people.cost.atoms() is None, self.people.free_riding.atoms() is None]
-        wide, narrow = (16, 8) if all(need) else (64, 64)
+        wide, narrow = (16, 8) if all(need) else (32, 32)
         cost, w_cost = law_nodes(self.people.cost, 3.0 * self.noise, wide)
         factor, w_factor = law_nodes(self.people.free_riding, 3.0 * self.noise, narrow)
         grid = np.meshgrid(cost, factor, indexing="ij")
@@ -364,4 +365,3 @@ class _Logit(_Class):
                 chance = logit_probabilities(d, self.noise)[..., 1:]
             out[i : i + step] = np.einsum("njk,j->nk", chance, weight)
         return out
-

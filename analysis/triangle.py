@@ -1,7 +1,7 @@
 """Rest points of two participating shares on the triangle x, y ≥ 0, x + y ≤ 1, by subdivision.
 
-A triangle T is kept while the convex hull of F at its three corners meets T itself or a neighbour's
-does, and is cut into four, until it is smaller than 1e-11. That is Kakutani's notion of a fixed point:
+A triangle T is kept while the convex hull of F at its three corners meets T, or a neighbour's does,
+and is cut into four, until it is smaller than 1e-11. That is Kakutani's notion of a fixed point:
 where F jumps, every mixture of what it jumps between counts, as people who are indifferent may do
 either. A triangle in which the linear interpolation of F has a fixed point is never dropped.
 """
@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 Map2 = Callable[[Floats], Floats]
 
 FINEST = 1e-11
-RINGS = 3  # along a jump of F an interpolated fixed point moves by a few meshes when they are halved
+RINGS = 1
 CELL = 1e-4  # within a cell of this width no more than so many triangles are followed
 MOST = 600
 

@@ -18,19 +18,16 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import secrets
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learners.errors import ResultsError
+from sim.folders import whole
+from sim.provenance import provenance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,10 +36,6 @@ if TYPE_CHECKING:
     from sim.scenario import Scenario
 
 FORMAT = 1
-PACKAGES = (
-    "alphacrit", "matplotlib", "mesa", "networkx", "numba", "numpy", "pandas", "pyarrow",
-    "pydantic", "rich", "scipy", "typer",
-)  # fmt: skip
 _HARMLESS = {".DS_Store", "Thumbs.db"}
 
 
@@ -197,7 +190,7 @@ def write(
     folder = default_folder(scenario) if folder is None else Path(folder)
     check_folder(folder, scenario)
     try:
-        with _whole(folder) as fresh:
+        with whole(folder) as fresh:
             _write_scenario(scenario, fresh)
             _write_tables(results, fresh)
             (fresh / "figures").mkdir()
@@ -209,70 +202,6 @@ def write(
         raise ResultsError(
             f"{folder}: cannot be written ({error.strerror or error}); give another --out DIR"
         ) from error
-    return folder
-
-
-# ---------------------------------------------------------------- whole or not at all
-
-
-@contextmanager
-def _whole(folder: Path) -> Iterator[Path]:
-    """A new folder beside ``folder`` that takes its place when the block ends well.
-
-    A folder cannot be renamed over a full one, so an older one is moved aside first and
-    comes back if the second rename fails.
-    """
-    place = folder.resolve() if folder.is_symlink() else folder
-    made = _make_parents(place.parent)
-    fresh = None
-    try:
-        fresh = _beside(place, "part")
-        yield fresh
-        _replace(place, fresh)
-    except BaseException:  # Ctrl-C too: leave nothing behind
-        if fresh is not None:
-            shutil.rmtree(fresh, ignore_errors=True)
-        for parent in made:
-            try:
-                parent.rmdir()
-            except OSError:
-                break  # somebody else uses it by now
-        raise
-
-
-def _replace(place: Path, fresh: Path) -> None:
-    if not place.exists():
-        fresh.rename(place)
-        return
-    aside = _beside(place, "old")
-    try:
-        old = aside / "results"
-        place.rename(old)
-        try:
-            fresh.rename(place)
-        except BaseException:
-            old.rename(place)
-            raise
-    finally:
-        if place.exists():  # never delete the only copy
-            shutil.rmtree(aside, ignore_errors=True)
-
-
-def _make_parents(parent: Path) -> list[Path]:
-    """Make ``parent`` and what is above it; returns the folders made, deepest first."""
-    missing = []
-    while not parent.exists():
-        missing.append(parent)
-        parent = parent.parent
-    for each in reversed(missing):
-        each.mkdir(exist_ok=True)
-    return missing
-
-
-def _beside(place: Path, suffix: str) -> Path:
-    """A new hidden folder next to ``place``, on the same disk so that a rename is enough."""
-    folder = place.parent / f".{place.name}.{secrets.token_hex(4)}.{suffix}"
-    folder.mkdir()
     return folder
 
 
@@ -332,12 +261,6 @@ def _write_meta(
     results: Sequence[RunResult], folder: Path, command: Sequence[str], timing: dict[str, Any]
 ) -> None:
     scenario = results[0].scenario
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
     meta = {
         "format": FORMAT,
         "kind": "run",
@@ -345,10 +268,7 @@ def _write_meta(
         "digest": scenario.digest,
         "seed": scenario.seed,
         "replicates": len(results),
-        "python": platform.python_version(),
-        "packages": versions,
-        "commit": _commit(),
-        "host": {"name": platform.node(), "system": platform.platform(), "cpus": os.cpu_count()},
+        **provenance(),
         "command": list(command),
         "timing": timing,
         "files": sorted([*_files(folder), "meta.json"]),
@@ -359,27 +279,6 @@ def _write_meta(
 def _write_json(path: Path, content: Any) -> None:
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
-
-
-def _commit() -> str | None:
-    """Commit of the checkout this file lies in, with ``+changes`` if it differs; else None."""
-    here = Path(__file__).resolve().parent.parent
-
-    def git(*words: str) -> str | None:
-        try:
-            done = subprocess.run(
-                ["git", "-C", str(here), *words],
-                capture_output=True, text=True, timeout=10, check=False,
-            )  # fmt: skip
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    top, commit = git("rev-parse", "--show-toplevel"), git("rev-parse", "--verify", "HEAD")
-    if not top or not commit or Path(top).resolve() != here:
-        return None  # installed elsewhere: a repository around it is somebody else's
-    changed = git("status", "--porcelain", "--untracked-files=no")
-    return commit + ("+changes" if changed else "")
 
 
 # ---------------------------------------------------------------- reading

@@ -5,15 +5,22 @@ A case is a good file with some lines exchanged; the messages are the whole text
 
 from __future__ import annotations
 
+import copy
+import datetime
+import math
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from learners.errors import ScenarioError
-from sim.scenario import load, loads
+from sim.scenario import from_resolved, load, loads
 
 GOOD = """\
 name = "two"
@@ -792,6 +799,75 @@ def test_replace_names_the_change() -> None:
         loads(GOOD).replace({"population.size": -1})
     words = "population.size: got -1; must be from 1 to 1000000000 (people)"
     assert str(caught.value) == f"replace population.size=-1: {words}"
+
+
+# --- anything anywhere ---------------------------------------------------------------------------
+
+FULL = """\
+name = "full"
+cites = ["x"]
+stop = { when = "settled", patience = 3 }
+[population]
+size = 1000
+cost = { dist = "normal", mean = 0.3, sd = 0.1, low = 0.0 }
+free_riding = { dist = "values", values = [0.1, 0.2] }
+[population.groups.artists]
+share = 0.6
+[collectives.union]
+strategy = "feature_label"
+signal = { uniqueness = 0.01, gap = 1.0 }
+start = 0.02
+recruits = ["artists"]
+[collectives.guild]
+strategy = "feature_label"
+signal = { uniqueness = 0.01, gap = 1.0, overlap = { union = 1.0 } }
+[platform]
+learner = "bound"
+[revision]
+protocol = "logit"
+noise = 0.1
+[principal]
+policy = "subsidy"
+budget = 40.0
+collective = "union"
+"""
+GARBAGE: list[Any] = [
+    *(0, 1, -1, 2**70, 10**400, True, 0.5, 1e308, -1e308, 5e-324, math.nan, math.inf),
+    *("", "x", "union", "\x00", [], [1], ["artists", "artists"], [[]], {}, {"": {}}, {"union": 3}),
+    *({"a": {"b": {}}}, {"start": 0.3}, {"when": "never"}, {"policy": {}}, {"learner": []}),
+    *({"learner": "bayes"}, {"dist": []}, {"dist": "normal"}, {"kind": "edges", "path": "."}),
+    {"dist": "normal", "mean": 1e308, "sd": 5e-324, "low": 0},
+    {"dist": "lognormal", "median": 5e-324, "sigma": 1e308, "low": 1, "high": 2},
+    {"dist": "beta", "a": 1e-300, "b": 1e300, "low": 0.5, "high": 0.6},
+    {"dist": "uniform", "low": -1e308, "high": 1e308},
+    {"dist": "values", "values": [1e308, 1e308]},
+    {"kind": "stochastic_block", "within": 1, "between": 1},
+    {"kind": "edges", "path": "\x00"},
+    datetime.date(2026, 11, 21),
+]
+
+
+def tables_in(value: Any) -> list[dict[str, Any]]:
+    if not isinstance(value, dict):
+        return []
+    return [value, *(table for inner in value.values() for table in tables_in(inner))]
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.data())
+def test_garbage_is_a_scenario_error_or_a_scenario(data: st.DataObject) -> None:
+    raw = tomllib.loads(FULL)
+    for _ in range(data.draw(st.integers(1, 3))):
+        table = data.draw(st.sampled_from(tables_in(raw)))
+        key = data.draw(st.sampled_from([*table, "bound", "low", "groups", "network", "x y"]))
+        table[key] = copy.deepcopy(data.draw(st.sampled_from(GARBAGE)))
+    try:
+        scenario = from_resolved(raw)
+    except ScenarioError as error:
+        assert error.problems
+        assert not re.search(r"pydantic|Input should|type=|<class", str(error))
+    else:
+        assert loads(scenario.to_toml()) == scenario
 
 
 # --- answers and not errors ----------------------------------------------------------------------

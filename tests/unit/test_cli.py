@@ -314,9 +314,11 @@ def test_equilibria_in_words(call: Call) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        (["population.cost=0"], "forms unaided"),
-        (["population.free_riding=1.0"], "no size"),
-        (["population.cost=2.0"], "no size"),
+        (["collectives.union.signal.uniqueness=0"], "forms unaided: from nothing to 10,000"),
+        (["population.cost=0"], "getting there costs nothing"),
+        (["population.free_riding=1.0"], "no size sustains it"),
+        (["population.cost=2.0"], "no size sustains it"),
+        (["population.size=1"], "up to 0 members (1.575%) the collective dies"),
     ],
 )
 def test_answers_at_the_edges_are_answers(call: Call, changes: list[str], words: str) -> None:
@@ -389,7 +391,8 @@ def test_what_was_spent_stands_beside_its_bound(call: Call) -> None:
 
 def test_the_same_run_gives_the_same_bytes(call: Call, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        call("run", BASELINE, *SMALL, "--out", name, "-r", "2", "--quiet")
+        code = call("run", BASELINE, *SMALL, "--out", name, "-r", "2", "--quiet").code
+        assert code == 0
         assert (tmp_path / name / "meta.json").is_file()
     call("run", BASELINE, *SMALL, "--out", "other", "-r", "2", "--quiet", "--seed", "1")
     one, two, other = (tmp_path / name for name in ("one", "two", "other"))
@@ -485,14 +488,34 @@ def test_piped_output_is_plain_and_narrow(tmp_path: Path) -> None:
         assert max(len(line) for line in (out + err).splitlines()) <= 80
 
 
+MARKS_ITS_STEPS = """
+import pathlib, sys
+from alphacrit.cli import main
+from sim.model import Economy
+step = Economy.step
+def marked(economy):
+    pathlib.Path(sys.argv[1]).touch()
+    step(economy)
+Economy.step = marked
+sys.exit(main(sys.argv[2:]))
+"""
+
+
 def test_ctrl_c_leaves_nothing_and_exits_130(tmp_path: Path) -> None:
-    argv = ["run", BASELINE, "--set", "epochs=1000000000", "--set", "stop.when=never"]
-    running = process(*argv, "--set", "population.cost=0.1", cwd=tmp_path)
-    time.sleep(4.0)  # well into the epochs
+    place, mark = tmp_path / "empty", tmp_path / "first-step"
+    place.mkdir()
+    argv = [str(mark), "run", BASELINE, "--set", "epochs=1000000000", "--set", "stop.when=never"]
+    running = subprocess.Popen(
+        [sys.executable, "-c", MARKS_ITS_STEPS, *argv],
+        cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until = time.monotonic() + 60
+    while not mark.exists() and running.poll() is None and time.monotonic() < until:
+        time.sleep(0.05)
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=60)
     assert (running.returncode, out, err) == (130, "", "interrupted; nothing was written\n")
-    assert list(tmp_path.iterdir()) == []
+    assert list(place.iterdir()) == []
 
 
 def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:

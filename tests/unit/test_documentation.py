@@ -1,9 +1,10 @@
-"""What the README and its neighbours say is so: code runs, scenarios load, numbers and names fit."""
+"""What the README and its neighbours say is so: its code runs, its numbers and names fit."""
 
 from __future__ import annotations
 
 import re
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ def test_the_version_is_the_same_everywhere() -> None:
 
 def test_the_constraints_name_a_version_of_every_requirement() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    wanted = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
     names = {re.split(r"[\[<>=! ]", each)[0].lower() for each in wanted} - {"alphacrit"}
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pinned = {line.split("==")[0].lower() for line in lines if "==" in line}

@@ -1,0 +1,121 @@
+"""Everything the solvers say about a scenario, as one document for people and for JSON."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from analysis.equilibria import Equilibrium, equilibria
+from analysis.participation import participation_map
+from analysis.quantal import logit_chain
+from analysis.threshold import critical_threshold, investment
+from sim.scenario import Scenario
+
+SMALL = 200  # people up to whom the stationary law is written out
+
+
+def equilibria_report(scenario: Scenario) -> dict[str, Any]:
+    """What `alphacrit equilibria --json` prints.
+
+    Returns
+    -------
+    dict with ``scenario``, ``digest``, ``success_kind``, ``collectives`` (α_crit, success there,
+    the others' sizes, investment), ``equilibria`` (α, success, stable, residual), ``notes``, and
+    for logit of few people who are alike ``stationary``. All numbers are finite or null.
+    """
+    pmap = participation_map(scenario)
+    found = equilibria(pmap)
+    report: dict[str, Any] = {
+        "scenario": scenario.name,
+        "digest": scenario.digest,
+        "success_kind": pmap.success.kind,
+        "protocol": scenario.revision.protocol,
+        "collectives": {name: _collective(scenario, name) for name in scenario.names},
+        "equilibria": [_equilibrium(e, scenario.names) for e in found],
+        "notes": _notes(scenario, found),
+    }
+    chain = _stationary(scenario)
+    if chain is not None:
+        report["stationary"] = chain
+    return _finite(report)
+
+
+def _collective(scenario: Scenario, name: str) -> dict[str, Any]:
+    threshold = critical_threshold(scenario, name)
+    paid = investment(scenario, name, crit=threshold)
+    return {
+        "alpha_crit": threshold.alpha_crit,
+        "success_at_crit": threshold.success_at_crit,
+        "others": threshold.others,
+        "method": threshold.method,
+        "investment": {
+            "per_capita": paid.per_capita,
+            "total": paid.total,
+            "unit": paid.unit,
+            "bound": paid.bound,
+            "in_success": paid.in_success,
+            "method": paid.method,
+            "tolerance": paid.tolerance,
+        },
+    }
+
+
+def _equilibrium(point: Equilibrium, names: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "alpha": dict(zip(names, point.alpha, strict=True)),
+        "success": dict(zip(names, point.success, strict=True)),
+        "stable": point.stable,
+        "residual": point.residual,
+        "continuum": point.continuum,
+    }
+
+
+def _notes(scenario: Scenario, found: tuple[Equilibrium, ...]) -> list[str]:
+    revision, network = scenario.revision, scenario.population.network
+    notes = []
+    if network is not None and network.kind != "complete":
+        notes.append(
+            "These are the equilibria of the well-mixed population; on the network people see "
+            "their neighbours instead."
+        )
+    if revision.protocol == "imitation":
+        notes.append(
+            "Imitators also rest wherever there is nobody better off to copy; these are the rest "
+            "points of the participation map."
+        )
+    if revision.protocol == "logit":
+        notes.append(f"Quantal response equilibria at noise {revision.noise:g}.")
+    if revision.decides == "pivotal":
+        notes.append("In the infinite population nobody is pivotal.")
+    if scenario.principal is not None:
+        notes.append("Without the principal's payments.")
+    if len(scenario.names) > 1:
+        notes.append("Each α_crit holds the other collectives at the sizes stated.")
+    if any(e.continuum for e in found):
+        notes.append("Between the two ends marked as a continuum every share is an equilibrium.")
+    return notes
+
+
+def _stationary(scenario: Scenario) -> dict[str, Any] | None:
+    if scenario.revision.protocol != "logit" or scenario.population.size > SMALL:
+        return None
+    try:
+        chain = logit_chain(scenario)
+    except ValueError:
+        return None
+    return {
+        "sees": chain.sees,
+        "mean_share": chain.mean_share,
+        "probability_of_members": chain.stationary.tolist(),
+    }
+
+
+def _finite(value: Any) -> Any:
+    """Tables of plain numbers, with null where a float is not finite."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value

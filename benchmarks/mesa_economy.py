@@ -1,0 +1,101 @@
+"""The same economy as an idiomatic Mesa model: one Python object per person, nothing else.
+
+The kindest form that Mesa's own documentation suggests: plain attributes, plain Python floats, no
+data collection, ``do`` where the order cannot matter and ``shuffle_do`` where it does.
+"""
+
+from __future__ import annotations
+
+from math import exp
+
+import mesa
+
+
+class MesaPerson(mesa.Agent):
+    """One person; ``member`` is 0 (outside) or the number of a collective."""
+
+    def __init__(self, model: MesaEconomy, cost: float, free_riding: float, member: int) -> None:
+        super().__init__(model)
+        self.cost = cost
+        self.free_riding = free_riding
+        self.member = member
+        self.next = member
+        self.neighbours: list[MesaPerson] = []
+
+    def best_response(self) -> None:
+        s = self.model.success[0]
+        d = s - self.free_riding * s - self.cost
+        self.next = 1 if d > 0 else (self.member if d == 0 else 0)
+
+    def logit(self) -> None:
+        s = self.model.success[0]
+        d = s - self.free_riding * s - self.cost
+        self.next = int(self.random.random() >= 1 / (1 + exp(d / self.model.noise)))
+
+    def best_of_several(self) -> None:
+        best, pick, own = 0.0, 0, 0.0
+        for k, s in enumerate(self.model.success, start=1):
+            d = s - self.free_riding * s - self.cost
+            if d > best:
+                best, pick = d, k
+            if k == self.member:
+                own = d
+        self.next = self.member if own == best else pick
+
+    def on_network(self) -> None:
+        near = sum(other.member for other in self.neighbours)
+        s = self.model.success_at(near, max(len(self.neighbours), 1))
+        d = s - self.free_riding * s - self.cost
+        self.next = 1 if d > 0 else (self.member if d == 0 else 0)
+
+    def one_after_the_other(self) -> None:
+        s = self.model.success_at(self.model.members, self.model.size)
+        d = s - self.free_riding * s - self.cost
+        new = 1 if d > 0 else (self.member if d == 0 else 0)
+        self.model.members += new - self.member
+        self.member = new
+
+    def advance(self) -> None:
+        self.member = self.next
+
+
+class MesaEconomy(mesa.Model):
+    """People who join if S(α) > c/(1 − γ), with the feature–label bound of one signal each."""
+
+    def __init__(self, cost, free_riding, member, k, noise=0.0, rng=0) -> None:
+        super().__init__(rng=rng)
+        self.k = k  # Δξ of each collective
+        self.noise = noise
+        self.size = len(cost)
+        MesaPerson.create_agents(self, self.size, cost, free_riding, member)
+
+    def tie(self, edges) -> None:
+        people = list(self.agents)
+        for a, b in edges:
+            people[a].neighbours.append(people[b])
+            people[b].neighbours.append(people[a])
+
+    def success_at(self, members: int, size: int) -> float:
+        if members == 0:
+            return 0.0
+        a = members / size
+        return min(max(1 - (1 - a) / a * self.k[0], 0.0), 1.0)
+
+    def measure(self) -> None:
+        counts = [0] * (len(self.k) + 1)
+        for member in self.agents.get("member"):
+            counts[member] += 1
+        self.members = counts[1]
+        outside = counts[0] / self.size
+        self.success = [
+            min(max(1 - outside / (n / self.size) * k, 0.0), 1.0) if n else 0.0
+            for n, k in zip(counts[1:], self.k, strict=True)
+        ]
+
+    def epoch(self, rule: str) -> None:
+        self.measure()
+        if rule == "one_after_the_other":
+            self.agents.shuffle_do(rule)
+        else:
+            self.agents.do(rule)
+            self.agents.do("advance")

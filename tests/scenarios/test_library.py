@@ -1,0 +1,177 @@
+"""Every file in scenarios/: it loads, round-trips, runs, and agents and solver agree."""
+
+from __future__ import annotations
+
+import re
+import time
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.equilibria import equilibria
+from analysis.figures import figures_for
+from analysis.mean_field import mean_field_path
+from analysis.quantal import logit_chain
+from analysis.report import equilibria_report
+from learners.errors import ScenarioError
+from sim.runs import RunResult, run
+from sim.scenario import Scenario, load, loads
+
+LIBRARY = Path(__file__).resolve().parents[2] / "scenarios"
+FILES = sorted(path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob("*.toml"))
+every_file = pytest.mark.parametrize("file", FILES)
+
+
+@cache
+def scenario(file: str) -> Scenario:
+    return load(LIBRARY / file)
+
+
+@cache
+def result(file: str) -> RunResult:
+    return run(scenario(file))
+
+
+def final(result: RunResult) -> np.ndarray:
+    """(K,) shares at the end."""
+    return np.array([each["alpha"] for each in result.summary["final"].values()])
+
+
+def test_the_library_holds_what_the_issue_asks_for() -> None:
+    folders = {Path(file).parent.as_posix() for file in FILES}
+    assert folders == {
+        "experiments",
+        "literature/granovetter-1978",
+        "literature/hardt-2023",
+        "literature/karan-2025",
+        "literature/olson-1965",
+        "literature/segal-2003",
+    }
+    assert len(FILES) >= 18
+
+
+@every_file
+def test_it_is_a_cited_document_with_a_name_of_its_own(file: str) -> None:
+    text = (LIBRARY / file).read_text(encoding="utf-8")
+    this = scenario(file)
+    head = text.split("schema = 1")[0]
+    assert "# Source: " in head
+    assert "# What one should see" in head
+    assert this.title and this.cites and this.seed > 0 and this.epochs <= 300
+    stem = Path(file).with_suffix("")
+    parts = stem.parts[1:]
+    assert this.name == "-".join(parts)
+    readme = (LIBRARY / "README.md").read_text(encoding="utf-8")
+    works = set(re.findall(r"^\| ([a-z]+\d{4}) \|", readme, re.M))
+    assert {cite.split(",")[0] for cite in this.cites} <= works
+
+
+def test_the_readme_lists_exactly_the_files_with_their_titles() -> None:
+    readme = (LIBRARY / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[(\S+\.toml)\]\((\S+\.toml)\) \| (.+?) \|", readme, re.M)
+    assert [name for name, _, _ in rows] == FILES
+    for name, link, title in rows:
+        assert name == link and title == scenario(name).title
+
+
+@every_file
+def test_it_round_trips_through_its_own_toml(file: str) -> None:
+    again = loads(scenario(file).to_toml())
+    assert again == scenario(file)
+    assert again.digest == scenario(file).digest
+    assert again != again.replace({"seed": 1})
+
+
+def test_a_broken_copy_does_not_load() -> None:
+    text = (LIBRARY / FILES[0]).read_text(encoding="utf-8")
+    with pytest.raises(ScenarioError, match="uniquenes"):
+        loads(text.replace("uniqueness", "uniquenes"))
+
+
+@every_file
+def test_it_runs_quickly_and_the_same_way_twice(file: str) -> None:
+    first = result(file)  # kernels are compiled here
+    clock = time.perf_counter()
+    second = run(scenario(file))
+    assert time.perf_counter() - clock < 2.0
+    assert first.summary == second.summary
+    assert first.series.equals(second.series)
+
+
+@every_file
+def test_the_solver_reports_on_it(file: str) -> None:
+    report = equilibria_report(scenario(file))
+    assert set(report["collectives"]) == set(scenario(file).names)
+    assert report["equilibria"]
+    assert any(point["stable"] for point in report["equilibria"])
+    assert all(point["residual"] < 1e-6 for point in report["equilibria"])
+
+
+def well_mixed(file: str) -> bool:
+    return scenario(file).population.network is None
+
+
+def predicted(this: Scenario) -> np.ndarray:
+    """(K,) the stable equilibrium nearest to where the mean-field path ends."""
+    path = mean_field_path(this)
+    end = path[path["epoch"] == path["epoch"].max()].set_index("collective")["alpha"]
+    end = end.loc[list(this.names)].to_numpy()
+    stable = np.array([point.alpha for point in equilibria(this) if point.stable])
+    nearest = stable[np.abs(stable - end).max(axis=1).argmin()]
+    assert np.abs(nearest - end).max() < 1e-6, "the path has not come to an equilibrium"
+    return nearest
+
+
+MANY = [
+    file
+    for file in FILES
+    if well_mixed(file) and scenario(file).principal is None and file.count("finite-logit") == 0
+]
+
+
+@pytest.mark.parametrize("file", MANY)
+def test_agents_end_where_the_solver_says(file: str) -> None:
+    this = scenario(file)
+    tolerance = 5 / np.sqrt(this.population.size)
+    assert np.abs(final(result(file)) - predicted(this)).max() <= tolerance
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if scenario(file).principal is not None])
+def test_with_a_principal_agents_end_in_the_highest_equilibrium(file: str) -> None:
+    highest = max(point.alpha for point in equilibria(scenario(file)) if point.stable)
+    assert final(result(file)) == pytest.approx(highest, abs=5 / np.sqrt(10_000))
+
+
+def test_the_agreement_would_fail_from_the_other_side_of_the_tipping_point() -> None:
+    below = scenario("experiments/baseline.toml").replace({"collectives.union.start": 0.015})
+    assert abs(final(run(below)) - predicted(scenario("experiments/baseline.toml"))).max() == 1.0
+
+
+def test_twenty_noisy_people_spend_their_time_as_the_closed_form_says() -> None:
+    this = scenario("experiments/finite-logit.toml").replace({"epochs": 60_000})
+    members = run(this).series["members"].to_numpy()[1000:]
+    law = logit_chain(this).stationary
+    seen = np.bincount(members, minlength=len(law)) / len(members)
+    # Total variation; the chain forgets within about 40 epochs, so 60,000 are 1,500 draws.
+    assert 0.5 * np.abs(seen - law).sum() < 0.03
+    other = logit_chain(this.replace({"population.cost": 0.2})).stationary
+    assert 0.5 * np.abs(seen - other).sum() > 0.1
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if not well_mixed(file)])
+def test_on_the_network_the_seed_spreads_and_in_the_crowd_it_dies(file: str) -> None:
+    crowd = scenario(file).replace({"population.network": None})
+    assert final(result(file)).max() > 0.99
+    assert final(run(crowd)).max() == 0.0
+
+
+@every_file
+def test_the_figures_that_suit_it_are_drawn(file: str) -> None:
+    names = set(figures_for(scenario(file), result(file)))
+    expected = {"success", "paths"}
+    if well_mixed(file):
+        one = len(scenario(file).names) == 1
+        expected |= {"threshold", "participation"} if one else {"interference"}
+    assert names == expected
