@@ -80,7 +80,7 @@ test-newer: $(VENV12)/.test
 endif
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.engine
 
 clean:
 	rm -rf $(VENV) $(VENV12) .mypy_cache .pytest_cache .ruff_cache build *.egg-info

@@ -197,7 +197,7 @@ def _continua(
     zero = np.concatenate([[False], side == 0, [False]])
     starts = np.flatnonzero(~zero[:-1] & zero[1:])
     stops = np.flatnonzero(zero[:-1] & ~zero[1:])  # one past the last
-    for i, j in zip(starts, stops, strict=True):
+    for i, j in zip(starts.tolist(), stops.tolist(), strict=True):
         if j - i < 2 or x[j - 1] - x[i] < 1e-6 * x[j - 1]:
             continue
         if np.any(band.side(0.5 * (x[i : j - 1] + x[i + 1 : j]))):

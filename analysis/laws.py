@@ -1,6 +1,6 @@
 """Integrals over the laws of cost and free-riding factor, and people as a table of types.
 
-Two rules do all the work. *Panels*: a law is cut at evenly spaced values, and each piece carries
+Two rules do all the work. *Panels*: a law is cut at evenly spaced values and at quantiles, and each piece carries
 Gauss–Legendre nodes in its own probability, so that integrands which are smooth on the scale of a
 panel are integrated to rounding error. *Double exponential* (tanh–sinh): a piece whose ends are
 singular, as the quantile function of a beta law is, between two given probabilities.
@@ -21,6 +21,8 @@ from sim.payoffs import gain, threshold
 Floats = NDArray[np.float64]
 TAIL = 1e-15  # probability that may be left out at each end of a law
 MAX_PANELS = 1500
+_QUANTILES = np.concatenate([10.0 ** np.arange(-12, -1), np.arange(0.1, 1.0, 0.1)])
+_QUANTILES = np.concatenate([_QUANTILES, 1.0 - _QUANTILES[:11]])  # where a law itself bends
 
 
 @dataclass(frozen=True)
@@ -63,21 +65,35 @@ def type_table(classes: Sequence[TypeClass], nodes: int = 400) -> TypeTable:
     return TypeTable(weight / weight.sum(), cost, factor, eligible, exact)
 
 
-def law_nodes(law: Distribution, width: float, panels: int) -> tuple[Floats, Floats]:
-    """Nodes and weights with which Σ w f(x) = E f(X) for f smooth on the scale ``width``."""
+def law_nodes(
+    law: Distribution,
+    width: float,
+    panels: int,
+    window: tuple[float, float] = (-np.inf, np.inf),
+) -> tuple[Floats, Floats]:
+    """Nodes and weights with which Σ w f(x) = E f(X) for f smooth on the scale ``width``.
+
+    Parameters
+    ----------
+    panels : at least so many of them
+    window : outside of which f is constant on either side
+    """
     atoms = law.atoms()
     if atoms is not None:
         return np.asarray(atoms[0], float), np.asarray(atoms[1], float)
     ends = np.asarray(law.ppf(np.array([TAIL, 1.0 - TAIL])), float)
+    ends = np.clip(ends, *window)
     count = int(np.clip(np.ceil((ends[1] - ends[0]) / width), panels, MAX_PANELS))
-    cuts = np.linspace(ends[0], ends[1], count + 1)
+    even = np.linspace(ends[0], ends[1], count + 1)
+    cuts = np.unique(np.clip(np.concatenate([even, law.ppf(_QUANTILES)]), *ends))
     q = np.asarray(law.cdf(cuts), float)
-    q[0], q[-1] = 0.0, 1.0
     node, weight = _gauss(8)
     u = q[:-1, None] + np.diff(q)[:, None] * node
     w = np.diff(q)[:, None] * weight
-    keep = w.ravel() > 0
-    return np.asarray(law.ppf(u.ravel()[keep]), float), w.ravel()[keep]
+    x = np.clip(np.asarray(law.ppf(u.ravel()), float), *ends)
+    x = np.concatenate([ends[:1], x, ends[1:]])
+    w = np.concatenate([q[:1], w.ravel(), 1.0 - q[-1:]])
+    return x[w > 0], w[w > 0]
 
 
 def both_continuous(

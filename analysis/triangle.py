@@ -42,13 +42,13 @@ def triangle_rest_points(
         points, back = np.unique(corners.reshape(-1, 2), axis=0, return_inverse=True)
         vertex = back.reshape(-1, 3)  # (n, 3) numbers of the corners
         image = share(points)[vertex]
-        keep = meet(corners, image)
-        if not (_diameter(corners).max(initial=0.0) <= FINEST):
+        keep: NDArray[np.bool_] = meet(corners, image)
+        if _diameter(corners).max(initial=0.0) > FINEST:
             # At the next level the fixed point may turn up nearby: keep the neighbours, too.
             for _ in range(RINGS):
                 near = np.zeros(len(points), bool)
                 near[vertex[keep]] = True
-                keep = near[vertex].any(axis=1)
+                keep = np.any(near[vertex], axis=1)
         corners, image = corners[keep], image[keep]
         size = float(_diameter(corners).max(initial=0.0))
         if size <= FINEST:
@@ -63,7 +63,7 @@ def meet(first: Floats, second: Floats, tolerance: float = 1e-13) -> NDArray[np.
 
     Two convex polygons are apart iff the normal of one of their edges separates them.
     """
-    apart = np.zeros(len(first), bool)
+    apart: NDArray[np.bool_] = np.zeros(len(first), bool)
     for corners in (first, second):
         for i in range(3):
             edge = corners[:, (i + 1) % 3] - corners[:, i]

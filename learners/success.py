@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -29,16 +29,20 @@ class SuccessFunction(ABC):
     """S of each collective, by sizes or by membership.
 
     A subclass sets `collectives` and `kind` and writes `at`; one that is trained on real rows
-    overrides `by_membership`, because who joins can matter as much as how many.
+    overrides `by_membership`, because who joins can matter as much as how many: it sets
+    `sees_people`, an economy then asks it once for `draw_people` and goes on with `attach`.
 
     Attributes
     ----------
     collectives : tuple of str, K names
     kind : {"exact", "lower_bound", "estimate"}
+    sees_people : bool
+        Whether a person is a data point, so that `by_membership` depends on who joined.
     """
 
     collectives: tuple[str, ...]
     kind: Kind
+    sees_people: ClassVar[bool] = False
 
     @property
     def size(self) -> int:
@@ -79,6 +83,19 @@ class SuccessFunction(ABC):
         membership : integer array of shape (N,), values 0 … K
         """
         return self.at(shares(membership, self.size))
+
+    def draw_people(self, size: int, rng: np.random.Generator) -> npt.NDArray[np.integer]:
+        """Which data point each of N people is, shape (N,), drawn from the platform's data."""
+        raise TypeError(f"{type(self).__name__} goes by sizes: its people are no data points")
+
+    def attach(self, points: npt.ArrayLike) -> Self:
+        """This platform for these people: a copy whose `by_membership` trains on their data.
+
+        Parameters
+        ----------
+        points : integer array of shape (N,), as `draw_people` gives them
+        """
+        raise TypeError(f"{type(self).__name__} goes by sizes: its people are no data points")
 
     def curve(self, k: int = 0) -> Curve | None:
         """Closed form of S_k when collective k is alone (all others 0), where there is one."""

@@ -317,15 +317,15 @@ class PeopleModel(mesa.Model):
 
     def own_decisions(self, rows: NDArray[np.integer]) -> NDArray[np.integer]:
         """(n,) states that these people's ``decide`` asks for; nobody moves yet."""
-        people = self.people(rows)
-        names = [person.decide() for person in people]
+        numbers = rows.tolist()
+        who = map(self.person if self._objects is None else self._objects.__getitem__, numbers)
+        names = [person.decide() for person in who]
         kind = self.population.membership.dtype
         try:
             states = np.fromiter(map(self._states.get, names), kind, len(names))
-        except TypeError:  # a name that is none gave None
-            states = np.array(
-                [self._decided(*pair) for pair in zip(people, names, strict=True)], kind
-            )
+        except TypeError:  # one of them is no name: find it
+            found = zip(self.people(numbers), names, strict=True)
+            states = np.array([self._decided(person, name) for person, name in found], kind)
         if not self._all_may:
             barred = (states > 0) & ~self.eligible[self.population.group[rows], states - 1]
             for i in np.flatnonzero(barred)[:1]:

@@ -23,9 +23,10 @@ A subclass that overrides ``decide`` is asked for every decision:
 ...         return None
 
 ``Economy(scenario, agent_class=Cautious)`` then makes one real object per row, registered with Mesa
-like any agent, that may keep what it likes; cost, free-riding factor and membership stay in the
-columns, so that the object and the column cannot disagree. The columns must therefore be written
-in place and never be replaced.
+like any agent, that may keep what it likes, in Mesa's own agent sets. Membership is read from its
+column; cost and free-riding factor are held twice, as Python numbers on the object for speed and
+in the columns, which are read-only then: writing ``person.cost`` writes both. Columns are written
+in place and never replaced.
 """
 
 from __future__ import annotations

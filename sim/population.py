@@ -148,7 +148,10 @@ def _fill(
 def _draw_start(
     scenario: Scenario, group: NDArray[np.unsignedinteger], streams: Streams
 ) -> NDArray[np.integer]:
-    """Who is a member at epoch 0: the nearest whole number of people, at random, file order."""
+    """Who is a member at epoch 0: the nearest whole number of people, drawn at random.
+
+    Collectives that recruit from fewer people draw first, lest another one take theirs.
+    """
     size = scenario.population.size
     collectives = list(scenario.collectives.values())
     membership = np.zeros(size, np.int8 if len(collectives) < 127 else np.int16)
@@ -157,7 +160,8 @@ def _draw_start(
         return membership
     order = streams.start.permutation(size)
     eligible = scenario.eligible()
-    for k, count in enumerate(wanted):
+    pool = np.bincount(group, minlength=len(eligible)) @ eligible
+    for k in np.argsort(pool, kind="stable"):
         may = eligible[group[order], k] & (membership[order] == 0)
-        membership[order[may][:count]] = k + 1
+        membership[order[may][: wanted[k]]] = k + 1
     return membership

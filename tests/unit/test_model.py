@@ -136,3 +136,15 @@ def test_memory_per_agent_stays_small() -> None:
     world = scenario({"population.size": 100_000,
                       "population.cost": {"dist": "uniform", "low": 0.0, "high": 1.0}})  # fmt: skip
     assert Economy(world).population.nbytes <= 64 * 100_000
+
+
+def test_a_collective_with_few_recruits_finds_its_members_whatever_the_order() -> None:
+    # "union" may take anybody and stands first in the file; the guild's only recruits are left it.
+    settings = {
+        "population.groups": {"artists": {"share": 0.3}},
+        "collectives.union.start": 0.7,
+        "collectives.guild.start": 0.3,
+        "collectives.guild.recruits": ["artists"],
+    }
+    economy = Economy(scenario(settings, 2))
+    assert economy.population.counts.tolist() == [700, 300]
