@@ -131,7 +131,9 @@ def end_labels(axes: Axes, labels: Sequence[tuple[float, str, str]], gap: float 
     placed = heights[order].clip(0.0, 1.0)
     for above in range(1, len(placed)):
         placed[above] = max(placed[above], placed[above - 1] + gap)
-    placed -= max(0.0, placed[-1] - 1.0)  # not above the axes: push all down together
+    placed[-1] = min(placed[-1], 1.0)  # not above the axes: push down those in the way
+    for below in range(len(placed) - 2, -1, -1):
+        placed[below] = min(placed[below], placed[below + 1] - gap)
     for position, height in zip(order, placed, strict=True):
         _, text, color = labels[position]
         axes.annotate(

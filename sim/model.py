@@ -95,7 +95,9 @@ class Economy(PeopleModel, mesa.Model):
         super().__init__(rng=int(self.streams.sequence("agents").generate_state(1)[0]))
         size = scenario.population.size
         self.compiled = size >= COMPILED_FROM if compiled is None else compiled
-        self.compiled_sequential = size >= COMPILED_SEQUENTIAL_FROM if compiled is None else compiled
+        self.compiled_sequential = (
+            size >= COMPILED_SEQUENTIAL_FROM if compiled is None else compiled
+        )
 
         self.collectives = scenario.names
         self.groups = tuple(scenario.population.groups)

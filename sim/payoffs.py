@@ -27,7 +27,7 @@ Integers = NDArray[np.integer]
 
 
 class Offers(NamedTuple):
-    """What joining means to a person in state m: ``d[m, k] = join[m, k] − γ forgo[m, k] − c − dues_k``.
+    """What joining means to a person in state m: d[m, k] = join[m, k] − γ forgo[m, k] − c − dues_k.
 
     Both have the shape (K+1, K); row m = 0 is for outsiders, row m for members of collective m.
     """

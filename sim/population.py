@@ -154,7 +154,9 @@ def _draw_start(
     """
     size = scenario.population.size
     collectives = list(scenario.collectives.values())
-    membership = np.zeros(size, np.int8 if len(collectives) < 127 else np.int16)
+    membership: NDArray[np.integer] = np.zeros(
+        size, np.int8 if len(collectives) < 127 else np.int16
+    )
     wanted = [int(np.floor(c.start * size + 0.5)) for c in collectives]
     if not any(wanted):
         return membership

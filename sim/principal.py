@@ -84,9 +84,7 @@ def _success_path(economy: Economy, k: int, counts: NDArray[np.int64]) -> Floats
     return economy.success.at(sizes / economy.population.size)
 
 
-def price(
-    economy: Economy, k: int, order: NDArray[np.int64], core: int
-) -> tuple[Floats, int]:
+def price(economy: Economy, k: int, order: NDArray[np.int64], core: int) -> tuple[Floats, int]:
     """Payments (n,) of the recruits in this order, and how many are needed.
 
     Needed are all up to the last one who would not stay of her own accord at her turn, and one
@@ -113,9 +111,7 @@ def price(
     return payments, int(unwilling[-1]) + 2 if len(unwilling) else 0
 
 
-def _best_alternative(
-    economy: Economy, k: int, order: NDArray[np.int64], path: Floats
-) -> Floats:
+def _best_alternative(economy: Economy, k: int, order: NDArray[np.int64], path: Floats) -> Floats:
     """What she could have instead: nothing, or the best other collective that takes her."""
     people = economy.population
     best = np.zeros(len(order))

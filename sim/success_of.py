@@ -5,38 +5,42 @@ from __future__ import annotations
 from learners import bounds
 from learners.several import SeveralBound
 from learners.success import Bound, SuccessFunction
-from sim.scenario import Collective, Platform, Scenario
+from sim import scenario_parts as parts
+from sim.scenario import Scenario
 
 
 def success_function(scenario: Scenario) -> SuccessFunction:
     """The success function S of the scenario's platform and strategies, by size of collectives."""
-    names = scenario.names
+    names, platform = scenario.names, scenario.platform
     if len(names) == 1:
-        return Bound(names[0], curve_of(scenario.collectives[names[0]], scenario.platform))
-    several = [scenario.collectives[name] for name in names]
+        return Bound(names[0], curve_of(scenario.collectives[names[0]].signal, platform))
+    several = [
+        signal
+        for c in scenario.collectives.values()
+        if isinstance(signal := c.signal, parts.FeatureLabelSignal)  # all: the scenario's rule
+    ]
     return SeveralBound(
         collectives=names,
-        targets=tuple(c.target or name for name, c in zip(names, several, strict=True)),
-        uniqueness=[c.signal.uniqueness for c in several],
-        gap=[c.signal.gap for c in several],
-        overlap=[[c.signal.overlap.get(other, 0.0) for other in names] for c in several],
-        suboptimality=scenario.platform.suboptimality,
-        bound=scenario.platform.bound,
+        targets=tuple(c.target for c in scenario.collectives.values()),
+        uniqueness=[signal.uniqueness for signal in several],
+        gap=[signal.gap for signal in several],
+        overlap=[[signal.overlap.get(other, 0.0) for other in names] for signal in several],
+        suboptimality=platform.suboptimality,
+        bound=platform.bound,
     )
 
 
-def curve_of(collective: Collective, platform: Platform) -> bounds.Curve:
+def curve_of(signal: parts.Signal, platform: parts.Platform) -> bounds.Curve:
     """S(α) of one collective alone (theory section 2)."""
-    signal, treatment = collective.signal, (platform.suboptimality, platform.bound)
-    match collective.strategy:
-        case "feature_label":
+    treatment = (platform.suboptimality, platform.bound)
+    match signal:
+        case parts.FeatureLabelSignal():
             return bounds.feature_label(signal.uniqueness, signal.gap, *treatment)
-        case "feature_only":
+        case parts.FeatureOnlySignal():
             return bounds.feature_only(signal.uniqueness, signal.positivity, *treatment)
-        case "erasure":
+        case parts.ErasureSignal():
             return bounds.erasure(signal.sensitivity, *treatment)
-        case "gradient_neutralising":
+        case parts.GradientNeutralisingSignal():
             return bounds.gradient_neutralising(signal.own_gradient, signal.base_gradient)
-        case "gradient_control":
+        case parts.GradientControlSignal():
             return bounds.gradient_control(signal.pull, signal.learning_rate, signal.steps)
-    raise ValueError(f"no bound for the strategy {collective.strategy!r}")

@@ -16,19 +16,21 @@ from tests.economies import scenario
 
 SIGNALS = {
     "feature_label": [{"uniqueness": 0.01, "gap": 1.0}, {"uniqueness": 0.2, "gap": 0.7}],
-    "feature_only": [{"uniqueness": 0.01, "positivity": 0.3}, {"uniqueness": 0.05, "positivity": 0.5}],
+    "feature_only": [
+        {"uniqueness": 0.01, "positivity": 0.3},
+        {"uniqueness": 0.05, "positivity": 0.5},
+    ],
     "erasure": [{"sensitivity": 0.02}, {"sensitivity": 0.15}],
     "gradient_neutralising": [{"own_gradient": 3.0, "base_gradient": 1.0}],
     "gradient_control": [{"pull": 0.5, "learning_rate": 0.1, "steps": 40}],
-}  # fmt: skip
+}
 GRID = [
-    pytest.param(strategy, signal, eps, cost, gamma,
-                 id=f"{strategy}-{i}-eps{eps}-c{cost}-g{gamma}")
+    pytest.param(strategy, signal, eps, cost, gamma, id=f"{strategy}-{i}-eps{eps}-c{cost}-g{gamma}")
     for strategy, signals in SIGNALS.items()
     for i, signal in enumerate(signals)
     for eps, cost, gamma in itertools.product((0.0, 0.05), (0.05, 0.3, 0.6), (0.0, 0.3))
     if eps == 0 or not strategy.startswith("gradient")
-]  # fmt: skip
+]
 
 
 def _homogeneous(strategy: str, signal: dict, eps: float, cost: float, gamma: float, **more):
@@ -109,14 +111,26 @@ def test_simulated_logit_chain_passes_a_chi_square_test(rule: str) -> None:
     one = rule == "one reviser an epoch"
     world = scenario(
         {
-            "population.size": size, "population.cost": c, "population.free_riding": gamma,
-            "collectives.union": {"strategy": "feature_label",
-                                  "signal": {"uniqueness": k, "gap": 1.0}, "start": 0.5},
-            "revision": {"protocol": "logit", "noise": eta, "decides": "pivotal",
-                         "activation": "sequential", "rate": 1 / size if one else 1.0},
-            "stop": {"when": "never"}, "epochs": 1_000_000, "seed": 11,
+            "population.size": size,
+            "population.cost": c,
+            "population.free_riding": gamma,
+            "collectives.union": {
+                "strategy": "feature_label",
+                "signal": {"uniqueness": k, "gap": 1.0},
+                "start": 0.5,
+            },
+            "revision": {
+                "protocol": "logit",
+                "noise": eta,
+                "decides": "pivotal",
+                "activation": "sequential",
+                "rate": 1 / size if one else 1.0,
+            },
+            "stop": {"when": "never"},
+            "epochs": 1_000_000,
+            "seed": 11,
         }
-    )  # fmt: skip
+    )
     economy = Economy(world, compiled=True)
     thin, burn, draws = (100, 2_000, 1_500) if one else (6, 200, 1_500)
     seen = np.zeros(size + 1)
@@ -152,12 +166,21 @@ def test_two_colliding_collectives_the_larger_wins(network: bool) -> None:
     signal = {"uniqueness": 0.01, "gap": 1.0}
     for start, winner in (((0.3, 0.1), "union"), ((0.1, 0.3), "guild")):
         settings = {
-            "population.size": 2_000, "population.groups": groups,
-            "collectives.union": {"strategy": "feature_label", "start": start[0],
-                                  "recruits": ["a"], "signal": {**signal, "overlap": {"guild": 1.0}}},
-            "collectives.guild": {"strategy": "feature_label", "start": start[1],
-                                  "recruits": ["b"], "signal": {**signal, "overlap": {"union": 1.0}}},
-        }  # fmt: skip
+            "population.size": 2_000,
+            "population.groups": groups,
+            "collectives.union": {
+                "strategy": "feature_label",
+                "start": start[0],
+                "recruits": ["a"],
+                "signal": {**signal, "overlap": {"guild": 1.0}},
+            },
+            "collectives.guild": {
+                "strategy": "feature_label",
+                "start": start[1],
+                "recruits": ["b"],
+                "signal": {**signal, "overlap": {"union": 1.0}},
+            },
+        }
         if network:
             settings["population.network"] = {"kind": "complete"}
         final = run(scenario(settings, 2)).summary["final"]
@@ -180,12 +203,23 @@ def test_allies_help_each_other() -> None:
 
     def final(start_b: float, target_b: str) -> float:
         settings = {
-            "population.groups": groups, "population.cost": 0.3, "population.free_riding": 0.2,
-            "collectives.union": {**base, "recruits": ["a"], "start": 0.29,
-                                  "signal": {**signal, "overlap": {"guild": 1.0}}},
-            "collectives.guild": {**base, "recruits": ["b"], "start": start_b, "target": target_b,
-                                  "signal": {**signal, "overlap": {"union": 1.0}}},
-        }  # fmt: skip
+            "population.groups": groups,
+            "population.cost": 0.3,
+            "population.free_riding": 0.2,
+            "collectives.union": {
+                **base,
+                "recruits": ["a"],
+                "start": 0.29,
+                "signal": {**signal, "overlap": {"guild": 1.0}},
+            },
+            "collectives.guild": {
+                **base,
+                "recruits": ["b"],
+                "start": start_b,
+                "target": target_b,
+                "signal": {**signal, "overlap": {"union": 1.0}},
+            },
+        }
         return run(scenario(settings, 2)).summary["final"]["union"]["alpha"]
 
     assert final(0.0, "ours") == 0.0
@@ -211,11 +245,17 @@ def test_divide_and_conquer_converges_to_the_bound_from_below() -> None:
         for size in (100, 1_000, 10_000, 100_000):
             world = scenario(
                 {
-                    "population.size": size, "population.cost": c, "population.free_riding": gamma,
+                    "population.size": size,
+                    "population.cost": c,
+                    "population.free_riding": gamma,
                     "collectives.union.signal": {"uniqueness": k, "gap": 1.0},
-                    "principal": {"policy": "subsidy", "budget": float(size), "collective": "union"},
+                    "principal": {
+                        "policy": "subsidy",
+                        "budget": float(size),
+                        "collective": "union",
+                    },
                 }
-            )  # fmt: skip
+            )
             summary = run(world).summary
             assert summary["final"]["union"]["alpha"] == 1.0
             gaps.append(bound - summary["spent"] / size)
@@ -227,10 +267,11 @@ def test_the_budget_decides() -> None:
     def end(budget: float, start: float = 0.0) -> tuple[float, float]:
         world = scenario(
             {
-                "population.size": 10_000, "collectives.union.start": start,
+                "population.size": 10_000,
+                "collectives.union.start": start,
                 "principal": {"policy": "subsidy", "budget": budget, "collective": "union"},
             }
-        )  # fmt: skip
+        )
         summary = run(world).summary
         return summary["final"]["union"]["alpha"], summary["spent"]
 
@@ -247,18 +288,23 @@ def test_the_budget_decides() -> None:
 
 def test_nothing_is_spent_on_a_hopeless_collective() -> None:
     world = scenario(
-        {"population.cost": 0.9,
-         "principal": {"policy": "subsidy", "budget": 500.0, "collective": "union"}}
-    )  # fmt: skip
+        {
+            "population.cost": 0.9,
+            "principal": {"policy": "subsidy", "budget": 500.0, "collective": "union"},
+        }
+    )
     summary = run(world).summary
     assert (summary["spent"], summary["final"]["union"]["alpha"]) == (0.0, 0.0)
 
 
 def test_contracts_hold_until_the_platform_has_retrained() -> None:
     world = scenario(
-        {"population.size": 10_000, "platform.retrain_every": 4,
-         "principal": {"policy": "subsidy", "budget": 100.0, "collective": "union"}}
-    )  # fmt: skip
+        {
+            "population.size": 10_000,
+            "platform.retrain_every": 4,
+            "principal": {"policy": "subsidy", "budget": 100.0, "collective": "union"},
+        }
+    )
     result = run(world)
     assert result.summary["final"]["union"]["alpha"] == 1.0
     signed = result.series.query("epoch == 1")["members"].item()
@@ -267,7 +313,7 @@ def test_contracts_hold_until_the_platform_has_retrained() -> None:
 
 
 def test_heterogeneous_spending_stays_below_the_integral_and_nears_it() -> None:
-    # Uniform costs on [0.2, 0.4], γ = 0: c(a) = 0.2 + 0.2a; B by a fine sum up to the tipping point.
+    # Uniform costs on [0.2, 0.4], γ = 0: c(a) = 0.2 + 0.2a; B by a fine sum to the tipping point.
     k = 0.05
     a = (np.arange(2_000_000) + 0.5) / 2_000_000
     s = np.clip(1 - (1 - a) / a * k, 0, 1)
@@ -277,13 +323,16 @@ def test_heterogeneous_spending_stays_below_the_integral_and_nears_it() -> None:
     for size in (1_000, 100_000):
         world = scenario(
             {
-                "population.size": size, "population.free_riding": 0.0,
-                "population.cost": {"dist": "values",
-                                    "values": (0.2 + 0.2 * (np.arange(size) + 0.5) / size).tolist()},
+                "population.size": size,
+                "population.free_riding": 0.0,
+                "population.cost": {
+                    "dist": "values",
+                    "values": (0.2 + 0.2 * (np.arange(size) + 0.5) / size).tolist(),
+                },
                 "collectives.union.signal": {"uniqueness": k, "gap": 1.0},
                 "principal": {"policy": "subsidy", "budget": float(size), "collective": "union"},
             }
-        )  # fmt: skip
+        )
         summary = run(world).summary
         assert summary["final"]["union"]["alpha"] == 1.0
         gaps.append(bound - summary["spent"] / size)
@@ -294,10 +343,11 @@ def test_the_principal_climbs_two_tipping_points() -> None:
     # Half the people are cheap, half dear: bought over the first tipping point, the collective
     # would rest at one half; she pays again for the second.
     settings = {
-        "population.size": 4_000, "population.free_riding": 0.0,
+        "population.size": 4_000,
+        "population.free_riding": 0.0,
         "population.cost": {"dist": "values", "values": [0.2] * 2_000 + [0.85] * 2_000},
         "collectives.union.signal": {"uniqueness": 0.2, "gap": 1.0},
-    }  # fmt: skip
+    }
     rest = run(scenario({**settings, "collectives.union.start": 0.3}))
     assert rest.summary["final"]["union"]["alpha"] == 0.5
     principal = {"policy": "subsidy", "budget": 4_000.0, "collective": "union"}

@@ -36,9 +36,15 @@ def test_out_of_epochs() -> None:
 
 def test_a_cycle_is_found_and_said() -> None:
     # On a pair of neighbours each sees only the other: they change places for ever.
-    world = scenario({"population.size": 2, "population.cost": 0.5, "population.free_riding": 0.0,
-                      "population.network": {"kind": "complete"},
-                      "collectives.union.start": 0.5})  # fmt: skip
+    world = scenario(
+        {
+            "population.size": 2,
+            "population.cost": 0.5,
+            "population.free_riding": 0.0,
+            "population.network": {"kind": "complete"},
+            "collectives.union.start": 0.5,
+        }
+    )
     result = run(world)
     assert result.summary["stopped"] == "cycle"
     assert result.summary["cycle_length"] == 2
@@ -54,8 +60,14 @@ def test_partial_revision_does_not_settle_while_somebody_wants_to_move() -> None
 
 
 def test_between_retrainings_the_published_success_is_old() -> None:
-    world = scenario({"collectives.union.start": 0.05, "platform.retrain_every": 3,
-                      "stop": {"when": "never"}, "epochs": 7})  # fmt: skip
+    world = scenario(
+        {
+            "collectives.union.start": 0.05,
+            "platform.retrain_every": 3,
+            "stop": {"when": "never"},
+            "epochs": 7,
+        }
+    )
     series = run(world).series
     first = 1 - 0.95 / 0.05 * 0.01
     assert series["success"].tolist() == pytest.approx([first] * 3 + [1.0] * 5)
@@ -75,10 +87,18 @@ def test_ends_of_the_range_are_answers(start: float, end: float) -> None:
 
 
 def test_extreme_people_are_answers() -> None:
-    assert run(scenario({"population.free_riding": 1.0, "collectives.union.start": 0.5})
-               ).summary["final"]["union"]["alpha"] == 0.0  # fmt: skip
-    assert run(scenario({"population.cost": 0.0, "collectives.union.start": 0.5})
-               ).summary["final"]["union"]["alpha"] == 1.0  # fmt: skip
+    assert (
+        run(scenario({"population.free_riding": 1.0, "collectives.union.start": 0.5})).summary[
+            "final"
+        ]["union"]["alpha"]
+        == 0.0
+    )
+    assert (
+        run(scenario({"population.cost": 0.0, "collectives.union.start": 0.5})).summary["final"][
+            "union"
+        ]["alpha"]
+        == 1.0
+    )
     one = run(scenario({"population.size": 1, "collectives.union.start": 1.0}))
     assert one.summary["final"]["union"] == {"alpha": 1.0, "success": 1.0}
     never = run(scenario({"population.cost": 2.0, "collectives.union.start": 0.9}))
@@ -86,8 +106,11 @@ def test_extreme_people_are_answers() -> None:
 
 
 def test_same_seed_same_run_and_another_seed_another() -> None:
-    settings = {"population.cost": {"dist": "normal", "mean": 0.3, "sd": 0.1},
-                "revision": {"protocol": "logit", "noise": 0.1}, "epochs": 20}  # fmt: skip
+    settings = {
+        "population.cost": {"dist": "normal", "mean": 0.3, "sd": 0.1},
+        "revision": {"protocol": "logit", "noise": 0.1},
+        "epochs": 20,
+    }
     first, again, other = (run(scenario({**settings, "seed": seed})) for seed in (5, 5, 6))
     assert first.series.equals(again.series)
     assert not first.series.equals(other.series)
@@ -97,9 +120,11 @@ def test_same_seed_same_run_and_another_seed_another() -> None:
 
 
 def test_adding_a_group_or_a_network_changes_no_other_stream() -> None:
-    settings = {"population.cost": {"dist": "normal", "mean": 0.3, "sd": 0.1},
-                "population.free_riding": {"dist": "uniform", "low": 0.0, "high": 0.5},
-                "collectives.union.start": 0.2}  # fmt: skip
+    settings = {
+        "population.cost": {"dist": "normal", "mean": 0.3, "sd": 0.1},
+        "population.free_riding": {"dist": "uniform", "low": 0.0, "high": 0.5},
+        "collectives.union.start": 0.2,
+    }
     plain = Economy(scenario(settings)).population
     network = {"population.network": {"kind": "erdos_renyi", "mean_degree": 4.0}}
     tied = Economy(scenario({**settings, **network})).population
@@ -133,8 +158,12 @@ def test_welfare_is_mean_utility_by_hand() -> None:
 
 
 def test_memory_per_agent_stays_small() -> None:
-    world = scenario({"population.size": 100_000,
-                      "population.cost": {"dist": "uniform", "low": 0.0, "high": 1.0}})  # fmt: skip
+    world = scenario(
+        {
+            "population.size": 100_000,
+            "population.cost": {"dist": "uniform", "low": 0.0, "high": 1.0},
+        }
+    )
     assert Economy(world).population.nbytes <= 64 * 100_000
 
 

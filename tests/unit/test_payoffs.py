@@ -43,9 +43,7 @@ def test_nobody_with_full_free_riding_joins_unless_her_cost_is_negative() -> Non
 
 def _utility_by_hand(state: int, counts: np.ndarray, size: int, c: float, y: float) -> float:
     s = TWO.at(counts / size)
-    return sum(
-        float(s[k]) - c if state == k + 1 else y * float(s[k]) for k in range(2)
-    )
+    return sum(float(s[k]) - c if state == k + 1 else y * float(s[k]) for k in range(2))
 
 
 @pytest.mark.parametrize("state", [0, 1, 2])
@@ -90,9 +88,12 @@ def test_logit_probabilities() -> None:
 
 def test_utility_by_hand() -> None:
     u = utility(
-        np.array([0, 1, 2]), np.array([0.5, 0.8]), np.full(3, 0.3), np.full(3, 0.1),
+        np.array([0, 1, 2]),
+        np.array([0.5, 0.8]),
+        np.full(3, 0.3),
+        np.full(3, 0.1),
         np.array([0.0, 0.05]),
-    )  # fmt: skip
+    )
     np.testing.assert_allclose(u, [0.13, 0.5 - 0.3 + 0.08, 0.8 - 0.35 + 0.05])
 
 

@@ -15,8 +15,12 @@ HETEROGENEOUS = {
     "population.free_riding": {"dist": "uniform", "low": 0.0, "high": 0.6},
     "collectives.union.start": 0.2,
 }
-NETWORKS = [None, {"kind": "complete"}, {"kind": "watts_strogatz", "k": 6, "p": 0.1},
-            {"kind": "erdos_renyi", "mean_degree": 2.0}]  # fmt: skip
+NETWORKS = [
+    None,
+    {"kind": "complete"},
+    {"kind": "watts_strogatz", "k": 6, "p": 0.1},
+    {"kind": "erdos_renyi", "mean_degree": 2.0},
+]
 
 
 def _cases() -> list:
@@ -30,9 +34,12 @@ def _cases() -> list:
                             if decides == "pivotal" and network is not None:
                                 continue
                             rules = {
-                                "protocol": protocol, "noise": noise, "activation": activation,
-                                "decides": decides, "rate": rate,
-                            }  # fmt: skip
+                                "protocol": protocol,
+                                "noise": noise,
+                                "activation": activation,
+                                "decides": decides,
+                                "rate": rate,
+                            }
                             kind = "none" if network is None else network["kind"]
                             name = f"{protocol}-{activation}-{decides}-{rate}-{kind}-{k}"
                             cases.append(pytest.param(rules, network, k, id=name))
@@ -42,8 +49,13 @@ def _cases() -> list:
 @pytest.mark.parametrize(("rules", "network", "k"), _cases())
 def test_compiled_and_plain_runs_are_the_same(rules: dict, network: dict | None, k: int) -> None:
     sequential = rules["activation"] == "sequential"
-    settings = {**HETEROGENEOUS, "population.size": 60 if sequential else 500, "epochs": 6,
-                "revision": rules, "stop": {"when": "never"}}  # fmt: skip
+    settings = {
+        **HETEROGENEOUS,
+        "population.size": 60 if sequential else 500,
+        "epochs": 6,
+        "revision": rules,
+        "stop": {"when": "never"},
+    }
     if network is not None:
         settings["population.network"] = network
     if k > 1:
@@ -71,8 +83,9 @@ def test_the_comparison_bites(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_sequential_follows_its_order_and_renews_success_after_each() -> None:
-    world = scenario({**HETEROGENEOUS, "population.size": 80,
-                      "revision.activation": "sequential"}, 2)  # fmt: skip
+    world = scenario(
+        {**HETEROGENEOUS, "population.size": 80, "revision.activation": "sequential"}, 2
+    )
     economy, twin = Economy(world), Economy(world)
     order = revision.revisers(twin, ordered=True)
     assert order is not None
@@ -114,8 +127,15 @@ def test_on_a_network_people_see_their_neighbours_share() -> None:
 
 
 def test_complete_network_excludes_oneself() -> None:
-    economy = Economy(scenario({"population.size": 5, "population.network": {"kind": "complete"},
-                                "collectives.union.start": 0.4}))  # fmt: skip
+    economy = Economy(
+        scenario(
+            {
+                "population.size": 5,
+                "population.network": {"kind": "complete"},
+                "collectives.union.start": 0.4,
+            }
+        )
+    )
     d = revision.gains(economy, np.arange(5))[:, 0]
     s = economy.success.at([[1 / 4], [2 / 4]])[:, 0]  # a member sees one other, an outsider two
     member = economy.population.membership == 1
@@ -126,10 +146,16 @@ def test_complete_network_excludes_oneself() -> None:
 def test_logit_shares_are_the_formula() -> None:
     size = 200_000
     economy = Economy(
-        scenario({"population.size": size, "collectives.union.start": 0.05,
-                  "collectives.guild.start": 0.02,
-                  "revision": {"protocol": "logit", "noise": 0.2}}, 2)
-    )  # fmt: skip
+        scenario(
+            {
+                "population.size": size,
+                "collectives.union.start": 0.05,
+                "collectives.guild.start": 0.02,
+                "revision": {"protocol": "logit", "noise": 0.2},
+            },
+            2,
+        )
+    )
     s = economy.published
     weights = np.array([1.0, *np.exp((0.8 * s - 0.3) / 0.2)])
     economy.step()
@@ -141,9 +167,14 @@ def test_logit_shares_are_the_formula() -> None:
 def test_imitation_copies_with_the_payoff_difference() -> None:
     size = 100_000
     economy = Economy(
-        scenario({"population.size": size, "collectives.union.start": 0.4,
-                  "revision.protocol": "imitation"})
-    )  # fmt: skip
+        scenario(
+            {
+                "population.size": size,
+                "collectives.union.start": 0.4,
+                "revision.protocol": "imitation",
+            }
+        )
+    )
     d = 0.8 * economy.published[0] - 0.3
     economy.step()
     expected = 0.4 + 0.4 * 0.6 * d  # outsiders who meet a member and copy her
@@ -152,16 +183,20 @@ def test_imitation_copies_with_the_payoff_difference() -> None:
 
 def test_imitation_never_leaves_consensus_and_never_enters_a_closed_collective() -> None:
     for start in (0.0, 1.0):
-        economy = Economy(scenario({"collectives.union.start": start,
-                                    "revision.protocol": "imitation"}))  # fmt: skip
+        economy = Economy(
+            scenario({"collectives.union.start": start, "revision.protocol": "imitation"})
+        )
         assert economy.run().summary["final"]["union"]["alpha"] == start
     settings = {
         "population.groups": {"artists": {"share": 0.5}},
-        "collectives.union": {"recruits": ["artists"], "start": 0.4,
-                              "strategy": "feature_label",
-                              "signal": {"uniqueness": 0.01, "gap": 1.0}},
+        "collectives.union": {
+            "recruits": ["artists"],
+            "start": 0.4,
+            "strategy": "feature_label",
+            "signal": {"uniqueness": 0.01, "gap": 1.0},
+        },
         "revision.protocol": "imitation",
-    }  # fmt: skip
+    }
     economy = Economy(scenario(settings))
     economy.run()
     assert economy.alpha[0] == pytest.approx(0.5, abs=0.02)
