@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 State = Floats  # (J, K+1) shares of the population by type and membership, column 0 outside
 Pull = Callable[[State, Floats, State], State]
 
-SUBSTEPS = 100  # of a sequential epoch
+SUBSTEPS = 50  # of a sequential epoch
 MAX_TYPES = 20_000
 
 
@@ -132,10 +132,17 @@ def _drift(pmap: ParticipationMap, rate: float, was: Floats, alpha: Floats) -> F
 
 
 def _sequential(slope: Callable[[Floats], Floats], start: Floats) -> Floats:
-    """α(1) of α′ = slope(α), α(0) = start, by the midpoint rule."""
-    alpha, step = start.copy(), 1.0 / SUBSTEPS
+    """α(1) of α′ = slope(α), α(0) = start, by Runge and Kutta's fourth-order rule.
+
+    The error is O(SUBSTEPS⁻⁴), and a step's worth of each jump of the slope that is crossed.
+    """
+    alpha, step = start, 1.0 / SUBSTEPS
     for _ in range(SUBSTEPS):
-        alpha = alpha + step * slope(alpha + 0.5 * step * slope(alpha))
+        first = slope(alpha)
+        second = slope(alpha + 0.5 * step * first)
+        third = slope(alpha + 0.5 * step * second)
+        fourth = slope(alpha + step * third)
+        alpha = alpha + step / 6.0 * (first + 2.0 * second + 2.0 * third + fourth)
     return alpha
 
 

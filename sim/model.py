@@ -105,6 +105,9 @@ class Economy(PeopleModel, mesa.Model):
         self.dues = np.array([c.dues for c in scenario.collectives.values()], float)
         self.noise = float(scenario.revision.noise)
         self.success = success_function(scenario)
+        if self.success.sees_people:  # each person is a data point of the platform
+            points = self.success.draw_people(size, self.streams.data)
+            self.success = self.success.attach(points)
         self.population = make_population(scenario, self.streams)
         network = scenario.population.network
         self.network_kind = None if network is None else network.kind
@@ -131,8 +134,7 @@ class Economy(PeopleModel, mesa.Model):
         """Mean utility per person as things stand, all transfers so far included."""
         people = self.population
         u = utility(
-            people.membership, self.success.at(self.alpha), people.cost, people.free_riding,
-            self.dues,
+            people.membership, self.measure(), people.cost, people.free_riding, self.dues
         )  # fmt: skip
         return float(u.mean() + self.spent / people.size)
 
@@ -180,9 +182,15 @@ class Economy(PeopleModel, mesa.Model):
             self.step()
         return run_result(self)
 
+    def measure(self) -> NDArray[np.float64]:
+        """(K,) success of the platform trained on everybody's data as it is now."""
+        if self.success.sees_people:
+            return self.success.by_membership(self.population.membership)
+        return self.success.at(self.alpha)
+
     def publish(self) -> None:
-        """Measure success at the present sizes and make it what people see."""
-        self.published = self.success.at(self.alpha)
+        """Measure success as things are and make it what people see."""
+        self.published = self.measure()
         self.measured_at = self.population.counts.copy()
 
     def _stop_if_done(self, moved: int, paid: float) -> None:
@@ -256,6 +264,6 @@ class History:
         """The state as it stands now, with success measured at it."""
         economy = self.economy
         return (
-            economy.epoch, economy.population.counts.copy(), economy.success.at(economy.alpha),
+            economy.epoch, economy.population.counts.copy(), economy.measure(),
             economy.spent,
         )  # fmt: skip

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.payoffs import Offers, choose, gain, logit_probabilities, offers, utility
+from sim.payoffs import Offers, choose, gain, logit_probabilities, offers
 
 if TYPE_CHECKING:
     from sim.model import Economy
@@ -193,12 +193,10 @@ def _decide_compiled(
 def _one_at_a_time(economy: Economy, rows: Rows) -> int:
     """Sequential revision in the given order; the economy's success is renewed after each move."""
     if economy.has_own_decisions:
-        return sum(_move(economy, row, economy.own_decisions(rows[t : t + 1])[0])
-                   for t, row in enumerate(rows))  # fmt: skip
+        return sum(_move(economy, row, economy.own_decision(int(row))) for row in rows)
     protocol = economy.scenario.revision.protocol
     if protocol == "imitation":
-        return sum(_move(economy, row, _imitate(economy, rows[t : t + 1])[0])
-                   for t, row in enumerate(rows))  # fmt: skip
+        return sum(_move(economy, row, _imitate(economy, np.array([row]))[0]) for row in rows)
     uniforms = economy.streams.revision.random(len(rows)) if protocol == "logit" else np.empty(0)
     if economy.compiled_sequential and len(economy.collectives) == 1:
         return _one_at_a_time_compiled(economy, rows, uniforms)
@@ -273,7 +271,7 @@ def _imitate(economy: Economy, rows: Rows) -> States:
     people, rng = economy.population, economy.streams.revision
     met, known = _meet(economy, rows)
     coin = rng.random(len(rows))
-    better = _utility_of(economy, met) - _utility_of(economy, rows)
+    better = economy.utilities(met) - economy.utilities(rows)
     states = people.membership[met]
     may = np.concatenate([np.ones((len(economy.eligible), 1), bool), economy.eligible], axis=1)
     copies = known & (coin < better) & may[people.group[rows], states]
@@ -290,16 +288,3 @@ def _meet(economy: Economy, rows: Rows) -> tuple[Rows, NDArray[np.bool_]]:
     degree = graph.degree[rows]
     edge = graph.indptr[rows] + (uniforms * degree).astype(np.int64)
     return graph.indices[np.minimum(edge, len(graph.indices) - 1)], degree > 0
-
-
-def _utility_of(economy: Economy, rows: Rows) -> NDArray[np.float64]:
-    """(n,) what each of them gets as things stand, by the success that she sees."""
-    people = economy.population
-    states = people.membership[rows]
-    if economy.graph is not None:
-        success = local_success(economy, rows)
-    elif economy.network_kind == "complete":
-        success = current_offers(economy).join[states]
-    else:
-        success = economy.published
-    return utility(states, success, people.cost[rows], people.free_riding[rows], economy.dues)

@@ -18,6 +18,7 @@ PURPOSES = {
     "activation": 5,  # who revises, and in which order
     "revision": 6,  # noise of the choice itself
     "agents": 7,  # Mesa's own model.rng: shuffles, and whatever a user's agents draw
+    "data": 8,  # which data point each person is
 }
 
 

@@ -36,6 +36,11 @@ def scenario(name: str) -> Scenario:
     return load(path)
 
 
+@cache
+def interference(name: str) -> Figure:
+    return figures.interference_map(scenario(name))
+
+
 def lines(axes: Axes, gid: str) -> list[tuple[np.ndarray, np.ndarray]]:
     """Data of the lines with this mark, in the order of drawing."""
     found = [line for line in axes.lines if line.get_gid() == gid]
@@ -267,8 +272,7 @@ def test_paths_of_one_run_and_of_the_mean_field_of_two_collectives() -> None:
 
 def test_interference_map_shows_fixed_points_and_who_is_left() -> None:
     this = scenario("colliding-signals")
-    figure = figures.interference_map(this)
-    flow = figure.axes[2]
+    flow = interference("colliding-signals").axes[2]
     found = equilibria(this)
     drawn = [
         (float(line.get_xdata()[0]), float(line.get_ydata()[0]), line.get_gid())
@@ -278,9 +282,7 @@ def test_interference_map_shows_fixed_points_and_who_is_left() -> None:
     assert sorted(drawn) == sorted(expected)
     left = {text.get_text() for text in flow.texts}
     assert left == {"nobody", "union", "guild"}
-    assert {
-        text.get_text() for text in figures.interference_map(scenario("same-target")).axes[2].texts
-    } == {
+    assert {text.get_text() for text in interference("same-target").axes[2].texts} == {
         "nobody",
         "union",
         "guild",
@@ -290,7 +292,7 @@ def test_interference_map_shows_fixed_points_and_who_is_left() -> None:
 
 def test_the_flow_points_from_a_to_f_of_a() -> None:
     this = scenario("disjoint-signals")
-    flow = figures.interference_map(this).axes[2]
+    flow = interference("disjoint-signals").axes[2]
     (quiver,) = (c for c in flow.collections if type(c).__name__ == "Quiver")
     tails = np.asarray(quiver.get_offsets())
     move = participation_map(this).at(tails) - tails
@@ -314,7 +316,7 @@ def test_basins_agree_with_the_agents() -> None:
 def test_a_map_of_one_collective_is_refused_and_small_thresholds_are_enlarged() -> None:
     with pytest.raises(ValueError, match="two collectives, not 1"):
         figures.interference_map(scenario("baseline"))
-    wide = figures.interference_map(scenario("same-target")).axes[0].get_xlim()[1]
+    wide = interference("same-target").axes[0].get_xlim()[1]
     near = figures.interference_map(scenario("figure-3-separate")).axes[0].get_xlim()[1]
     assert wide == 0.5
     assert near == pytest.approx(4 * 0.00125 / (0.625 + 0.00125), rel=1e-6)
@@ -329,19 +331,24 @@ def test_a_map_of_one_collective_is_refused_and_small_thresholds_are_enlarged() 
     ("name", "expected"),
     [
         ("baseline", ["success", "threshold", "participation"]),
-        ("same-target", ["success", "interference"]),
+        ("colliding-signals", ["success", "interference"]),
         ("network-seed", ["success"]),
     ],
 )
 def test_figures_for_picks_those_that_apply(name: str, expected: list[str]) -> None:
-    assert list(figures.figures_for(scenario(name))) == expected
-    with_results = figures.figures_for(scenario(name), run_many(scenario(name), 1))
-    assert list(with_results) == [*expected, "paths"]
+    assert list(figures.figures_for(scenario(name), run_many(scenario(name), 1))) == [
+        *expected,
+        "paths",
+    ]
 
 
 @pytest.mark.parametrize(
     ("name", "stem"),
-    [("baseline", "threshold"), ("baseline", "participation"), ("same-target", "interference")],
+    [
+        ("baseline", "threshold"),
+        ("baseline", "participation"),
+        ("colliding-signals", "interference"),
+    ],
 )
 def test_the_same_figure_gives_the_same_bytes(name: str, stem: str, tmp_path: Path) -> None:
     draw = {
