@@ -1,9 +1,9 @@
 """Integrals over the laws of cost and free-riding factor, and people as a table of types.
 
 Two rules do all the work. *Panels*: a law is cut at evenly spaced values and at quantiles, and each
-piece carries Gauss–Legendre nodes in its own probability, so that integrands which are smooth on the
-scale of a panel are integrated to rounding error. *Double exponential* (tanh–sinh): a piece whose
-ends are singular, as the quantile function of a beta law is, between two given probabilities.
+piece carries Gauss–Legendre nodes in its own probability, so that integrands which are smooth on
+the scale of a panel are integrated to rounding error. *Double exponential* (tanh–sinh): a piece
+whose ends are singular, as the quantile function of a beta law is, between two given probabilities.
 """
 
 from __future__ import annotations

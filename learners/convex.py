@@ -91,20 +91,23 @@ class ConvexModel:
         return (self.classes, width) if self.loss == "softmax" else (width,)
 
     def require_rows(self, rows: Rows) -> Rows:
-        """Return the rows if their labels are classes of this model, more than one of them."""
-        if self.loss == "least_squares":
-            return rows
-        found = np.unique(rows.labels[rows.weight > 0.0])
-        if not np.isin(found, np.arange(self.classes)).all():
-            raise ValueError(
-                f"labels: got {found[:8].tolist()}; must be 0 … {self.classes - 1} ({self.loss})"
-            )
-        if len(found) < 2:
+        """Return the rows if there is something to learn: labels of at least two classes."""
+        found = self._require_labels(rows)
+        if self.loss != "least_squares" and len(found) < 2:
             raise ValueError(
                 f"labels: all {len(rows)} rows are of class {found[0]:g}; must be of at least two "
                 "classes, or there is nothing to learn"
             )
         return rows
+
+    def _require_labels(self, rows: Rows) -> npt.NDArray[np.generic]:
+        found = np.unique(rows.labels[rows.weight > 0.0])
+        classes = np.arange(self.classes)
+        if self.loss != "least_squares" and not np.isin(found, classes).all():
+            raise ValueError(
+                f"labels: got {found[:8].tolist()}; must be 0 … {self.classes - 1} ({self.loss})"
+            )
+        return found
 
     # ── risk and its derivatives ─────────────────────────────────────────────────────────────
 
@@ -164,11 +167,10 @@ class ConvexModel:
         return flat + self.ridge * np.eye(len(flat))
 
     def smoothness(self, rows: Rows) -> float:
-        """β of the risk R_P: λ + c·λ_max(E xxᵀ), c = 1 (least squares), ¼ (logistic), ½ (softmax)."""
+        """β of R_P: λ + b·λ_max(E xxᵀ), b = 1 (least squares), ¼ (logistic), ½ (softmax)."""
         top = np.linalg.eigvalsh((rows.features * rows.weight[:, None]).T @ rows.features)[-1]
-        return self.ridge + {"least_squares": 1.0, "logistic": 0.25, "softmax": 0.5}[
-            self.loss
-        ] * float(top)
+        bend = {"least_squares": 1.0, "logistic": 0.25, "softmax": 0.5}[self.loss]
+        return self.ridge + bend * float(top)
 
     # ── minimiser ────────────────────────────────────────────────────────────────────────────
 
@@ -188,7 +190,8 @@ class ConvexModel:
         NoSolutionError
             The tolerance is below what floating point gives on these features.
         """
-        rows = _with_weight(self.require_rows(rows))
+        self._require_labels(rows)
+        rows = _with_weight(rows)
         theta = self._start(rows.width, start)
         iterations = 0
         if self._norm(theta, rows) > 1e-3 and self.loss != "least_squares":

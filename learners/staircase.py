@@ -74,10 +74,7 @@ class Staircase:
 
     @cached_property
     def levels(self) -> Array:
-        """S between the steps, one longer than ``steps`` plus 0 and 1 as outer edges would make it.
-
-        Shape (J+1,): S before the first step, then after each; the last is S on the way to 1.
-        """
+        """S between the J steps, shape (J+1,): before the first, then after each of them."""
         edges = np.concatenate([[0.0], self.steps, [1.0]])
         return self(0.5 * (edges[:-1] + edges[1:]))
 
@@ -144,7 +141,7 @@ def kept(start: Array, end: Array, weight: Array) -> Staircase:
 
 
 def _snap(difference: Array, size: Array) -> Array:
-    return np.where(np.abs(difference) <= 1e-3 * TIE * size, 0.0, difference)
+    return np.where(np.abs(difference) <= 1e-2 * TIE * size, 0.0, difference)
 
 
 def _cumulated(at: Array, weight: Array) -> tuple[Array, Array]:

@@ -15,17 +15,20 @@ and not t along −g_{P₀}(θ*) alone: with that the model settles beside θ*.
 Reports that do it, `labels` "free" or "kept" (features only, each member keeps her label):
 
     logistic       x′ = s·t with y′ = 0, or x′ = −s·t with y′ = 1; both show (μ − y′)x′ = t, so
-                   keeping labels costs nothing. s(1 + …) solves s·σ(s·a) = 1 with a = θ*·t:
+                   keeping labels costs nothing. s·σ(s·a) = 1 with a = θ*·t, so that
                    s = 1 + W(a·e^{−a})/a, W Lambert's function.
     least squares  free: x′ = t, y′ = θ*·t − 1.  kept: x′ = k·y·t with k²a − k = 1/E[y²].
-    softmax        one report x′_c for each class c, of weight w_c = 1/C (free) or P₀(y = c)
-                   (kept): Σ_c w_c(π(x′_c) − e_c)x′_cᵀ = T, a system of C² equations in the
-                   scores Θ*x′_c, solved numerically.
+    softmax        reports of scores z = Θ*x′ out of a pool, weighted by a linear programme so
+                   that Σ w(π(z) − e_y)zᵀ = TΘ*ᵀ; the part of x′ that Θ* does not see does the rest.
+                   kept: the weights of the reports with label c sum to P₀(y = c).
 
-Not every L can be had. Whatever the data, E[(μ − y)·θ*·x] ≥ −ω for logistic regression, ω = W(1/e)
-= 0.27846, as min_z zσ(z) = −ω. So θ*·t ≥ −ω is needed, and it suffices; `own_gradient_range`
-has the L that meet it. With λ‖θ*‖² > ω and g_{P₀}(θ*)·θ* ≥ 0 there is none: members cannot make
-up for the ridge. (Least squares with labels kept needs θ*·t ≥ −E[y²]/4 in the same way.)
+Not every L can be had. With C classes, whatever the data, E⟨Θ*, (π − e_y)xᵀ⟩ ≥ −ω, as
+
+    max_z z_y − Σ_c π_c(z)z_c = W((C−1)/e) = ω      (C = 2, logistic: ω = W(1/e) = 0.27846)
+
+So ⟨Θ*, T⟩ ≥ −ω is needed; for logistic regression it suffices. `own_gradient_range` has the L
+that meet it. With λ‖θ*‖² > ω and g_{P₀}(θ*)·θ* ≥ 0 there is none: members cannot make up for the
+ridge. (Least squares with labels kept needs θ*·t ≥ −E[y²]/4 in the same way.)
 
 References
 ----------
@@ -41,7 +44,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import root
+from scipy.optimize import linprog
 from scipy.special import lambertw
 from scipy.special import softmax as softmax_of
 
@@ -52,7 +55,6 @@ from learners.errors import NoSolutionError
 from learners.rows import Rows
 
 __all__ = [
-    "OMEGA",
     "Labels",
     "Neutralising",
     "neutralise",
@@ -62,7 +64,7 @@ __all__ = [
 ]
 
 Labels = Literal["free", "kept"]
-OMEGA = float(lambertw(math.exp(-1.0)).real)  # −min zσ(z) = W(1/e)
+POOL = 600  # candidate reports of each class, softmax
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +80,8 @@ class Neutralising:
     base_gradient, own_gradient : float, > 0, ‖g_{P₀}(θ*)‖ and ‖g_{P′}(θ*)‖
         With their ridge terms.
     convexity : float, μ = λ
+    by_row : bool
+        Row i of the law is what base row i reports; else members share out its rows by weight.
     """
 
     target: Array
@@ -86,6 +90,7 @@ class Neutralising:
     base_gradient: float
     own_gradient: float
     convexity: float
+    by_row: bool = False
 
     @property
     def critical_mass(self) -> float:
@@ -120,7 +125,7 @@ def neutralise(
         For softmax with columns that sum to 0 over the classes, as every ridge optimum has.
     own_gradient : float, > 0, L = ‖g_{P′}(θ*)‖
         The larger, the smaller the critical mass, and the farther out the reported features.
-        Absent: as long as the base gradient (critical mass ½), or the nearest that can be had.
+        Absent: as long as the base gradient (critical mass ½), or half of what can be had.
     labels : {"free", "kept"}
 
     Raises
@@ -135,16 +140,19 @@ def neutralise(
     length = float(np.linalg.norm(pull))
     if length <= 1e-9:
         raise ValueError("target: is what the platform learns anyway; there is nothing to steer")
+    low, high = own_gradient_range(model, base, theta, labels)
     if own_gradient is None:
-        low, high = own_gradient_range(model, base, theta, labels)
-        own_gradient = min(max(length, 1.01 * low), 0.99 * high)
+        own_gradient = max(min(length, 0.5 * high), 1.01 * low)
     own = require_range("own_gradient", own_gradient, low_open=True, meaning="‖g_P′(θ*)‖")
+    if not low <= own <= high:
+        raise NoSolutionError(
+            f"own_gradient: got {own:.4g}; must be in [{low:.4g}, {high:.4g}] at this θ*, or no "
+            "data show such a gradient"
+        )
     needed = -(own / length) * pull - model.ridge * theta  # t (or T): what the data must show
     law = _REPORTS[model.loss](model, base, theta, needed, labels)
-    missed = np.linalg.norm(model.data_gradient(theta, law) - needed)
-    if not missed <= 1e-8 * max(own, 1.0):
-        raise NoSolutionError(_cannot(own, "the reports found miss it"))
-    return Neutralising(theta, law, labels, length, own, model.ridge)
+    by_row = model.loss == "least_squares" and labels == "kept"
+    return Neutralising(theta, law, labels, length, own, model.ridge, by_row)
 
 
 def own_gradient_range(
@@ -152,8 +160,8 @@ def own_gradient_range(
 ) -> tuple[float, float]:
     """The lengths ‖g_{P′}(θ*)‖ that some data show, as (low, high); (0, ∞) where all can be had.
 
-    From θ*·t ≥ −floor with floor = ω (logistic) or E[y²]/4 (least squares, labels kept). For
-    softmax the floor is not known in closed form, and (0, ∞) is returned; `neutralise` finds out.
+    From θ*·t ≥ −floor with floor = ω or, least squares with labels kept, E[y²]/4. For softmax of
+    more than two classes the condition is necessary only; `neutralise` finds out.
 
     Raises
     ------
@@ -180,11 +188,10 @@ def own_gradient_range(
 
 
 def _floor(model: ConvexModel, base: Rows, labels: Labels) -> float:
-    if model.loss == "logistic":
-        return OMEGA
-    if model.loss == "least_squares" and labels == "kept":
-        return 0.25 * float(base.weight @ base.labels**2)
-    return math.inf
+    """The most by which data can show −θ*·t."""
+    if model.loss == "least_squares":
+        return 0.25 * float(base.weight @ base.labels**2) if labels == "kept" else math.inf
+    return float(lambertw((model.classes - 1) * math.exp(-1.0)).real)
 
 
 def _require_target(model: ConvexModel, base: Rows, target: npt.ArrayLike) -> Array:
@@ -202,21 +209,13 @@ def _require_target(model: ConvexModel, base: Rows, target: npt.ArrayLike) -> Ar
     return theta
 
 
-def _cannot(own: float, why: str) -> str:
-    return (
-        f"own_gradient: got {own:.4g}, but {why}; no such data (own_gradient_range has the "
-        "lengths that can be had)"
-    )
-
-
 # ── reports, one function per loss ───────────────────────────────────────────────────────────
 
 
 def _logistic(model: ConvexModel, base: Rows, theta: Array, t: Array, labels: Labels) -> Rows:
     """x′ = ±s·t, with s·σ(s·a) = 1 and a = θ*·t."""
     a = float(theta @ t)
-    if a < -OMEGA:
-        raise NoSolutionError(_cannot(_length(t), f"θ*·t = {a:.4g} is below −{OMEGA:.4g}"))
+    a = max(a, -_floor(model, base, labels))  # rounding at the very end of the range
     s = 1.0 + float(lambertw(a * math.exp(-a)).real) / a if abs(a) > 1e-9 else 2.0
     if labels == "free":
         return Rows((s * t)[None, :], np.array([0]))
@@ -230,41 +229,62 @@ def _least_squares(model: ConvexModel, base: Rows, theta: Array, t: Array, label
         return Rows(t[None, :], np.array([a - 1.0]))
     y = np.asarray(base.labels, dtype=np.float64)
     second = float(base.weight @ y**2)
-    if second == 0.0 or 1.0 + 4.0 * a / second < 0.0:
-        raise NoSolutionError(_cannot(_length(t), f"θ*·t = {a:.4g} is below −E[y²]/4"))
-    k = -(2.0 / second) / (1.0 + math.sqrt(1.0 + 4.0 * a / second))
+    k = -(2.0 / second) / (1.0 + math.sqrt(max(1.0 + 4.0 * a / second, 0.0)))
     return Rows(k * y[:, None] * t, y, base.weight)
 
 
 def _softmax(model: ConvexModel, base: Rows, theta: Array, T: Array, labels: Labels) -> Rows:
-    """x′_c of weight w_c with Σ_c w_c(π(x′_c) − e_c)x′_cᵀ = T, followed from T = 0 to T."""
+    """x′ = Θ*⁺z + n with the weights of z from a linear programme and n ⟂ Θ* of least length."""
     C = model.classes
-    weight = np.full(C, 1.0 / C)
-    if labels == "kept":
-        weight = np.bincount(base.labels, base.weight, minlength=C)
-        if not weight.min() > 0.0:
-            raise ValueError("labels: every class must have members who can report it")
-    scores = np.zeros((C, C))  # row c: Θ*x′_c
-    for part in np.linspace(0.1, 1.0, 10):
-        found = root(
-            lambda flat, goal=part * T: (
-                flat - (_softmax_points(flat.reshape(C, C), goal, weight) @ theta.T).ravel()
-            ),
-            scores.ravel(),
-            tol=1e-13,
+    scores, classes = _pool(theta)
+    shown = softmax_of(scores, axis=1) - np.eye(C)[classes]  # (m, C): π(z) − e_y
+    weight = _weights(scores, classes, shown, T @ theta.T, _class_shares(base, C, labels))
+    if weight is None:
+        raise NoSolutionError(
+            f"own_gradient: no reports among {len(scores)} candidates show such a gradient "
+            "at this θ*; take another length, or a shorter θ*"
         )
-        scores = found.x.reshape(C, C)
-    return Rows(_softmax_points(scores, T, weight), np.arange(C), weight)
+    kept = weight > 0.0
+    scores, classes, shown, weight = scores[kept], classes[kept], shown[kept], weight[kept]
+    seen = np.linalg.pinv(theta)  # (d, C)
+    rest = T - (T @ seen) @ theta  # what is left to show where Θ* does not look
+    unseen = np.linalg.pinv((shown * weight[:, None]).T) @ rest
+    return Rows(scores @ seen.T + unseen, classes, weight)
 
 
-def _softmax_points(scores: Array, T: Array, weight: Array) -> Array:
-    """The shortest x′ (C, d) that show T if their probabilities are softmax(scores)."""
-    shown = (softmax_of(scores, axis=1) - np.eye(len(weight))).T * weight  # (C, c): w_c(π_c − e_c)
-    return np.linalg.pinv(shown) @ T
+def _pool(theta: Array) -> tuple[Array, Array]:
+    """Candidate scores z in the range of Θ* (m, C), every one with every label (m,)."""
+    rng = np.random.default_rng(0)  # a fixed pool: the same target gives the same reports
+    C = len(theta)
+    directions = rng.normal(size=(POOL, C)) @ (theta @ np.linalg.pinv(theta))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    sizes = np.exp(rng.uniform(np.log(0.05), np.log(30.0), (POOL, 1)))
+    scores = np.concatenate([np.zeros((1, C)), directions * sizes])
+    return np.repeat(scores, C, axis=0), np.tile(np.arange(C), len(scores))
 
 
-def _length(t: Array) -> float:
-    return float(np.linalg.norm(t))
+def _weights(
+    scores: Array, classes: Array, shown: Array, goal: Array, shares: Array | None
+) -> Array | None:
+    """w ≥ 0, Σw = 1 with Σ w(π − e_y)zᵀ = goal and the smallest Σ w‖z‖; None if there is none."""
+    m, C = scores.shape
+    products = (shown[:, :, None] * scores[:, None, :]).reshape(m, C * C)
+    totals = np.ones((1, m)) if shares is None else np.eye(C)[:, classes]
+    right = np.ones(1) if shares is None else shares
+    left, right = np.concatenate([products.T, totals]), np.concatenate([goal.ravel(), right])
+    found = linprog(np.linalg.norm(scores, axis=1), A_eq=left, b_eq=right, method="highs-ds")
+    if found.status != 0:
+        return None
+    used = found.x > 0.0
+    weight = np.zeros(m)  # the programme is solved to 1e-7; its own equations do the rest
+    miss = right - left @ found.x
+    weight[used] = found.x[used] + np.linalg.lstsq(left[:, used], miss)[0]
+    return np.maximum(weight, 0.0)
+
+
+def _class_shares(base: Rows, classes: int, labels: Labels) -> Array | None:
+    """P₀(y = c) where members keep their labels."""
+    return np.bincount(base.labels, base.weight, minlength=classes) if labels == "kept" else None
 
 
 _REPORTS = {"logistic": _logistic, "softmax": _softmax, "least_squares": _least_squares}

@@ -160,8 +160,8 @@ def require_simplex(alpha: npt.ArrayLike, size: int) -> Array:
     return np.clip(given, 0.0, 1.0)
 
 
-def shares(membership: npt.ArrayLike, size: int) -> Array:
-    """Sizes α, shape (K,), of the collectives that people are in (0 = in none)."""
+def require_membership(membership: npt.ArrayLike, size: int) -> npt.NDArray[np.integer]:
+    """Return membership as an integer array of shape (N,) with values 0 … K, else ValueError."""
     members = np.asarray(membership)
     if members.ndim != 1 or members.size == 0 or members.dtype.kind not in "iu":
         raise ValueError(
@@ -171,6 +171,12 @@ def shares(membership: npt.ArrayLike, size: int) -> Array:
     if members.min() < 0 or members.max() > size:
         outside = members[(members < 0) | (members > size)][0]
         raise ValueError(f"membership: got {outside}; must be in 0 … {size} (0 = in no collective)")
+    return members
+
+
+def shares(membership: npt.ArrayLike, size: int) -> Array:
+    """Sizes α, shape (K,), of the collectives that people are in (0 = in none)."""
+    members = require_membership(membership, size)
     counts = np.bincount(members, minlength=size + 1)
     return counts[1:] / members.size
 

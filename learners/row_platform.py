@@ -1,0 +1,170 @@
+"""Platforms trained on people's rows: by size and by membership, two weightings of one stack.
+
+The stack holds the rows of P₀ and, under them, of P′₁ … P′_K (`learners.row_strategies`).
+
+by size         row i of P₀ weighs (1 − Σα_k q_k)·P₀(i), row j of P′_k weighs α_k q_k·P′_k(j):
+                members are a random share of an endless population with law P₀.
+by membership   person i is row points[i]. She weighs 1/N on it, or, if she is in collective k
+                and among the share q_k who change their data, on the row of P′_k she reports.
+                So it matters who joins: with features only, say, only members whose label is
+                the target report anything new.
+
+Which members change their data, and which row of P′_k they report, hangs on two uniform numbers
+that each person keeps for life: when one more person joins, nobody else's report is redrawn.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from copy import copy
+
+import numpy as np
+import numpy.typing as npt
+
+from learners.curves import Array
+from learners.row_strategies import RowStrategy
+from learners.rows import Rows, stacked
+from learners.success import SuccessFunction, require_names, require_simplex, shares
+
+__all__ = ["RowPlatform"]
+
+Ints = npt.NDArray[np.int64]
+MEMORY = 256  # success of so many size vectors is kept
+
+
+class RowPlatform(SuccessFunction):
+    """A platform that trains a model on rows; subclasses write `_success_of`.
+
+    Parameters
+    ----------
+    rows : Rows, P₀
+    collectives : mapping of names to strategies
+    test : Rows, optional
+        Held-out people on whom success is measured; absent: P₀ itself.
+    seed : int
+        Of the people's own random numbers.
+    """
+
+    sees_people = True
+
+    def __init__(
+        self,
+        rows: Rows,
+        collectives: Mapping[str, RowStrategy],
+        test: Rows | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.collectives = require_names(collectives)
+        self.strategies = tuple(collectives.values())
+        self.rows = rows
+        self.test = rows if test is None else test
+        if self.test.width != rows.width:
+            raise ValueError(
+                f"test: got {self.test.width} features; must be {rows.width}, as in training"
+            )
+        self._seed = seed
+        laws = [strategy.law(rows) for strategy in self.strategies]
+        self._stack = stacked([rows, *laws], np.ones(len(laws) + 1))
+        self._laws = tuple(laws)
+        self._starts = np.cumsum([0, *(len(law) for law in [rows, *laws])])
+        self._points: Ints | None = None
+        self._draws: Array | None = None
+        self._known: dict[bytes, Array] = {}
+
+    # ── people ───────────────────────────────────────────────────────────────────────────────
+
+    def draw_people(self, size: int, rng: np.random.Generator) -> Ints:
+        """Rows of P₀ for `size` people, shape (size,), in random order.
+
+        With equal weights every row comes equally often (⌊size/n⌋ times or once more), so that
+        a population as large as the table is the table; else rows are drawn by weight.
+        """
+        n = len(self.rows)
+        if np.ptp(self.rows.weight) > 1e-12 * self.rows.weight.max():
+            return rng.choice(n, size=size, p=self.rows.weight)
+        whole, rest = divmod(size, n)
+        points = np.concatenate([np.tile(np.arange(n), whole), rng.permutation(n)[:rest]])
+        return rng.permutation(points)
+
+    def attach(self, points: npt.ArrayLike) -> RowPlatform:
+        """The same platform for these people, person i being row points[i]; shape (N,)."""
+        given = np.asarray(points)
+        n = len(self.rows)
+        if given.ndim != 1 or given.size == 0 or given.dtype.kind not in "iu":
+            raise ValueError(f"points: got shape {given.shape} of {given.dtype}; must be integers")
+        if given.min() < 0 or given.max() >= n:
+            raise ValueError(f"points: got {given.min()} … {given.max()}; must be in 0 … {n - 1}")
+        bound = copy(self)
+        bound._points = given.astype(np.int64)
+        bound._draws = np.random.default_rng(self._seed).random((2, given.size))
+        bound._known = {}
+        return bound
+
+    # ── training sets ────────────────────────────────────────────────────────────────────────
+
+    def training_set(self, alpha: npt.ArrayLike) -> Rows:
+        """P at sizes α, shape (K,), as weights on the stack."""
+        sizes = require_simplex(alpha, self.size)
+        changed = [a * s.changed_share(a) for a, s in zip(sizes, self.strategies, strict=True)]
+        parts = [1.0 - sum(changed), *changed]
+        laws = [self.rows, *self._laws]
+        return self._weighted(
+            np.concatenate([part * law.weight for part, law in zip(parts, laws, strict=True)])
+        )
+
+    def training_set_of(self, membership: npt.ArrayLike) -> Rows:
+        """P of the attached people, shape (N,), when person i is in collective membership[i]."""
+        points, draws = self._people(membership)
+        members = np.asarray(membership)
+        sizes = shares(members, self.size)
+        row = points.copy()
+        for k, (strategy, law) in enumerate(zip(self.strategies, self._laws, strict=True)):
+            share = strategy.changed_share(float(sizes[k]))
+            who = np.flatnonzero((members == k + 1) & (draws[0] < share))
+            chosen = strategy.row(self.rows, law, points[who], draws[1, who])
+            row[who] = self._starts[k + 1] + chosen
+        return self._weighted(np.bincount(row, minlength=self._starts[-1]) / len(row))
+
+    def _people(self, membership: npt.ArrayLike) -> tuple[Ints, Array]:
+        if self._points is None or self._draws is None:
+            raise ValueError("by_membership: nobody is attached; call attach(points) first")
+        size = np.shape(membership)
+        if size != self._points.shape:
+            raise ValueError(f"membership: got shape {size}; must be {self._points.shape}")
+        return self._points, self._draws
+
+    def _weighted(self, weight: Array) -> Rows:
+        used = np.flatnonzero(weight)
+        return Rows(self._stack.features[used], self._stack.labels[used], weight[used])
+
+    # ── success ──────────────────────────────────────────────────────────────────────────────
+
+    def at(self, alpha: npt.ArrayLike) -> Array:
+        """S at sizes α (..., K); one training for each distinct row."""
+        sizes = require_simplex(alpha, self.size)
+        flat = sizes.reshape(-1, self.size)
+        found = np.array([self._remembered(row) for row in flat]).reshape(flat.shape)
+        return found.reshape(sizes.shape)
+
+    def by_membership(self, membership: npt.ArrayLike) -> Array:
+        """S (K,) of the model trained on the attached people's reports; needs `attach`."""
+        training = self.training_set_of(membership)
+        sizes = shares(membership, self.size)
+        return np.where(sizes > 0.0, self._success_of(training, sizes), 0.0)
+
+    def _remembered(self, sizes: Array) -> Array:
+        key = sizes.tobytes()
+        if key not in self._known:
+            if len(self._known) >= MEMORY:
+                self._known.clear()
+            value = self._success_by_size(sizes)
+            self._known[key] = np.where(sizes > 0.0, value, 0.0)  # nobody gets nothing
+        return self._known[key]
+
+    def _success_by_size(self, sizes: Array) -> Array:
+        return self._success_of(self.training_set(sizes), sizes)
+
+    @abstractmethod
+    def _success_of(self, training: Rows, sizes: Array) -> Array:
+        """S (K,) of the model fitted to this training set, collectives having these sizes."""

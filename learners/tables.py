@@ -1,0 +1,235 @@
+"""Tables of people (CSV or Parquet) as rows for a platform: one-hot and standardised features.
+
+A numeric column becomes (v − mean)/sd, with mean and sd of the training rows; any other column one
+0/1 feature for each of its values. Full one-hot groups span the constant, so that models need no
+intercept, which no member could change. `Table.signal` turns "set these columns to these values"
+into a change of features.
+
+Data: Becker & Kohavi (1996), Adult, UCI Machine Learning Repository, doi 10.24432/C5XW20.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from learners.rows import Rows, SetColumns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Column", "Table", "adult", "load_table", "table_of"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """How one column of the file becomes features.
+
+    Attributes
+    ----------
+    name : str
+    first : int
+        Index of its first feature.
+    values : tuple of str
+        What its one-hot features stand for; empty for a numeric column.
+    mean, sd : float
+        Of a numeric column among the training rows, in the file's units.
+    """
+
+    name: str
+    first: int
+    values: tuple[str, ...] = ()
+    mean: float = 0.0
+    sd: float = 1.0
+
+    def encode(self, value: Any) -> Iterable[tuple[int, float]]:
+        """(feature, value) pairs that say `value`."""
+        if not self.values:
+            try:
+                return [(self.first, (float(value) - self.mean) / self.sd)]
+            except (TypeError, ValueError):
+                raise ValueError(f"{self.name}: got {value!r}; must be a number") from None
+        if str(value) not in self.values:
+            raise ValueError(
+                f"{self.name}: got {value!r}; must be one of {', '.join(self.values)} "
+                "(or name it in `extra` when loading the table)"
+            )
+        return [(self.first + i, float(v == str(value))) for i, v in enumerate(self.values)]
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows of people with the meaning of their features.
+
+    Attributes
+    ----------
+    rows : Rows
+        To train on.
+    test : Rows or None
+        Held-out people, where the table says who they are.
+    columns : tuple of Column
+    classes : tuple of str
+        Names of the labels 0 … C−1, in sorted order.
+    """
+
+    rows: Rows
+    test: Rows | None
+    columns: tuple[Column, ...]
+    classes: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the d features: ``age``, ``sex=Male``."""
+        return tuple(
+            name
+            for column in self.columns
+            for name in ([f"{column.name}={v}" for v in column.values] or [column.name])
+        )
+
+    def label(self, name: str) -> int:
+        """The class 0 … C−1 of that name."""
+        if str(name) not in self.classes:
+            raise ValueError(f"target: got {name!r}; must be one of {', '.join(self.classes)}")
+        return self.classes.index(str(name))
+
+    def signal(self, values: Mapping[str, Any]) -> SetColumns:
+        """g: these columns take these values, in the file's own units and names."""
+        known = {column.name: column for column in self.columns}
+        pairs: list[tuple[int, float]] = []
+        for name, value in values.items():
+            if name not in known:
+                raise ValueError(f"signal: {_unknown(name, list(known))}")
+            pairs += known[name].encode(value)
+        return SetColumns(tuple(i for i, _ in pairs), tuple(v for _, v in pairs))
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, 1)
+    hint = f'; did you mean "{close[0]}"?' if close else ""
+    return f"no column {name!r}; there are {', '.join(known)}{hint}"
+
+
+def load_table(
+    path: str | Path,
+    label: str,
+    *,
+    split: str | None = None,
+    weight: str | None = None,
+    drop: Sequence[str] = (),
+    extra: Mapping[str, Sequence[str]] | None = None,
+) -> Table:
+    """Read a CSV (also .gz, .xz) or Parquet file; see `table_of` for the parameters.
+
+    Raises
+    ------
+    ValueError
+        The file is missing or unreadable, or `table_of` refuses it; the path comes first.
+    """
+    import pandas as pd
+
+    path = Path(path)
+    try:
+        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    except (OSError, ValueError) as problem:
+        raise ValueError(f"{path}: cannot be read as a table ({problem})") from problem
+    try:
+        return table_of(frame, label, split=split, weight=weight, drop=drop, extra=extra)
+    except ValueError as problem:
+        raise ValueError(f"{path}: {problem}") from problem
+
+
+def table_of(
+    frame: pd.DataFrame,
+    label: str,
+    *,
+    split: str | None = None,
+    weight: str | None = None,
+    drop: Sequence[str] = (),
+    extra: Mapping[str, Sequence[str]] | None = None,
+) -> Table:
+    """Encode a data frame.
+
+    Parameters
+    ----------
+    frame : DataFrame, one row a person, no missing values
+    label : str
+        Column of the label.
+    split : str, optional
+        Column with "train" for training rows; the others are held out.
+    weight : str, optional
+        Column of weights (probabilities or counts).
+    drop : sequence of str
+        Columns that are no features.
+    extra : mapping of columns to sequences of str, optional
+        Values nobody has in the data but a signal may plant; a column that is not in the file is
+        added, with the value "no" for everybody.
+    """
+    frame = _with_extra(frame, extra or {})
+    names = [str(name) for name in frame.columns]
+    roles = [name for name in (label, split, weight) if name is not None]
+    for name in (*roles, *drop):
+        if name not in names:
+            raise ValueError(f"columns: {_unknown(name, names)}")
+    missing = frame.columns[frame.isna().any()].tolist()
+    if missing:
+        raise ValueError(
+            f"columns: missing values (NaN) in {', '.join(missing)}; fill them in or drop them"
+        )
+    train = (frame[split] == "train").to_numpy() if split else np.ones(len(frame), dtype=bool)
+    if not train.any():
+        raise ValueError(f"split: no row of column {split!r} says 'train'")
+    columns, features = _encode(frame.drop(columns=[*roles, *drop]), train, extra or {})
+    classes = tuple(sorted(frame[label].astype(str).unique()))
+    if len(classes) < 2:
+        raise ValueError(f"label: all of column {label!r} is {classes[0]!r}; need two classes")
+    codes = np.searchsorted(classes, frame[label].astype(str).to_numpy(dtype=str))
+    weights = frame[weight].to_numpy(dtype=float) if weight else np.ones(len(frame))
+    parts = [
+        Rows(features[who], codes[who], weights[who]) if who.any() else None
+        for who in (train, ~train)
+    ]
+    assert parts[0] is not None
+    return Table(parts[0], parts[1], columns, classes)
+
+
+def _with_extra(frame: pd.DataFrame, extra: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    new = {name: "no" for name in extra if name not in frame.columns}
+    return frame.assign(**new) if new else frame
+
+
+def _encode(
+    frame: pd.DataFrame, train: np.ndarray, extra: Mapping[str, Sequence[str]]
+) -> tuple[tuple[Column, ...], np.ndarray]:
+    """Columns and the (n, d) features of all rows; one-hot values in sorted order."""
+    if not len(frame.columns):
+        raise ValueError("columns: no feature is left; drop fewer columns")
+    columns: list[Column] = []
+    blocks: list[np.ndarray] = []
+    first = 0
+    for name in frame.columns:
+        if frame[name].dtype.kind in "iufb" and name not in extra:
+            given = frame[name].to_numpy(dtype=float)
+            mean, sd = float(given[train].mean()), float(given[train].std()) or 1.0
+            columns.append(Column(str(name), first, mean=mean, sd=sd))
+            blocks.append(((given - mean) / sd)[:, None])
+        else:
+            given = frame[name].astype(str).to_numpy(dtype=str)
+            values = tuple(sorted({*np.unique(given).tolist(), *map(str, extra.get(name, ()))}))
+            columns.append(Column(str(name), first, values))
+            blocks.append((given[:, None] == np.array(values)).astype(float))
+        first += blocks[-1].shape[1]
+    return tuple(columns), np.concatenate(blocks, axis=1)
+
+
+def adult(path: str | Path, extra: Mapping[str, Sequence[str]] | None = None) -> Table:
+    """UCI Adult, income over 50K from 12 columns, with its own training and test split.
+
+    `fnlwgt` is the census's sampling weight and `education` repeats `education_num`; both are
+    dropped. `path` is the file adult.csv.gz with the columns named as in the shared data.
+    """
+    return load_table(path, "income", split="split", drop=("fnlwgt", "education"), extra=extra)
