@@ -6,17 +6,19 @@ said in `analysis.participation`, which adds the classes up.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.interpolate import CubicSpline
 from scipy.special import expit
 
 from analysis.laws import both_continuous, law_nodes
 from sim.distributions import TypeClass
-from sim.payoffs import gain, logit_probabilities, threshold
+from sim.payoffs import gain, threshold
 
 Floats = NDArray[np.float64]
 BLOCK = 2_000_000  # numbers held at once when people are enumerated
@@ -88,6 +90,10 @@ class _ListedFreeRiding(_Class):
     def stepwise(self) -> bool:  # type: ignore[override]
         return self.people.cost.atoms() is not None
 
+    @property
+    def costly(self) -> bool:  # type: ignore[override]
+        return len(self.factors[0]) > 16
+
     def shares(self, success: Floats, indifferent: bool) -> Floats:
         out = np.zeros(success.shape)
         rows = np.arange(len(success))
@@ -115,20 +121,33 @@ class _Pairs(_Class):
         return self.people.pairs()
 
     @cached_property
+    def _one_price(self) -> bool:
+        """Whether dues are equal wherever the class may join: then all agree on what is best."""
+        return len(set(self.dues[self.may].tolist())) <= 1
+
+    @property
+    def costly(self) -> bool:  # type: ignore[override]
+        return not self._one_price and len(self.table[0]) > 16
+
+    @cached_property
     def _sorted(self) -> tuple[Floats, Floats]:
-        """Thresholds in ascending order and the share below each, K = 1."""
+        """Thresholds in ascending order and the share below each, at equal dues."""
         cost, factor, weight = self.table
-        theta = threshold(cost, factor, self.dues[0])
+        theta = threshold(cost, factor, self.dues[self.may][0])
         order = np.argsort(theta, kind="stable")
         return theta[order], np.concatenate([[0.0], np.cumsum(weight[order])])
 
     def shares(self, success: Floats, indifferent: bool) -> Floats:
-        if success.shape[1] == 1:
-            if not self.may[0]:
-                return np.zeros(success.shape)
-            theta, below = self._sorted
-            return below[np.searchsorted(theta, success, "right" if indifferent else "left")]
         out = np.zeros(success.shape)
+        if not self.may.any():
+            return out
+        if self._one_price:
+            rows, theirs = np.arange(len(success)), np.where(self.may, success, -np.inf)
+            best = theirs.argmax(axis=1)
+            theta, below = self._sorted
+            side: Literal["left", "right"] = "right" if indifferent else "left"
+            out[rows, best] = below[np.searchsorted(theta, theirs[rows, best], side)]
+            return out
         cost, factor, weight = self.table
         step = max(1, BLOCK // (len(cost) * success.shape[1]))
         for i in range(0, len(success), step):
@@ -209,37 +228,62 @@ def _needed(success: Floats, need: float, indifferent: bool) -> Floats:
 
 @dataclass(frozen=True)
 class _Logit(_Class):
-    """Logit choice averaged over the types of a class."""
+    """Logit choice averaged over the types of a class.
+
+    Costs do not decide *which* collective: with V = η ln Σ_k exp(v_k/η), v_k = (1−γ)S_k − dues_k,
+
+        Pr(k) = exp((v_k − V)/η) · Λ((V − c)/η).
+
+    So the law of c enters by the one function G(V) = E Λ((V − c)/η), which is tabulated once.
+    """
 
     noise: float
 
     @cached_property
-    def table(self) -> tuple[Floats, Floats, Floats]:
+    def table(self) -> tuple[Floats, Floats]:
+        """γ and weights: pairs one by one, or nodes of the law of γ."""
         if self.people.paired:
-            return self.people.pairs()
-        need = [self.people.cost.atoms() is None, self.people.free_riding.atoms() is None]
-        wide, narrow = (16, 8) if all(need) else (32, 32)
-        sure = 40.0 * self.noise  # utility above which Λ(d/η) is 1 or 0 to rounding
-        window = (-float(self.dues.max()) - sure, 1.0 + sure)
-        cost, w_cost = law_nodes(self.people.cost, 3.0 * self.noise, wide, window)
-        factor, w_factor = law_nodes(self.people.free_riding, 3.0 * self.noise, narrow)
-        grid = np.meshgrid(cost, factor, indexing="ij")
-        return grid[0].ravel(), grid[1].ravel(), np.outer(w_cost, w_factor).ravel()
+            return self.people.pairs()[1:]
+        return law_nodes(self.people.free_riding, 3.0 * self.noise, 8)
 
     @property
     def costly(self) -> bool:  # type: ignore[override]
-        return len(self.table[0]) > 64
+        return len(self.table[0]) > 16
+
+    @cached_property
+    def _joining(self) -> Callable[[Floats], Floats]:
+        """V (n, J) ↦ the chance to join anything."""
+        if self.people.paired:
+            return lambda v: expit((v - self.people.pairs()[0]) / self.noise)
+        low = -float(self.dues.max())
+        high = 1.0 + self.noise * np.log(len(self.dues))
+        sure = 40.0 * self.noise  # utility beyond which Λ is 1 or 0 to rounding
+        cost, weight = law_nodes(self.people.cost, 3.0 * self.noise, 32, (low - sure, high + sure))
+        if len(cost) <= 16:
+            return lambda v: expit((v[..., None] - cost) / self.noise) @ weight
+        v = np.linspace(low, high, int(np.ceil((high - low) / self.noise * 40)) + 8)
+        return CubicSpline(v, expected_chance(v, cost, weight, self.noise))  # to 1e-9
 
     def shares(self, success: Floats, indifferent: bool) -> Floats:
-        out = np.empty(success.shape)
-        cost, factor, weight = self.table
-        step = max(1, BLOCK // (len(cost) * success.shape[1]))
+        out = np.zeros(success.shape)
+        if not self.may.any():
+            return out
+        factor, weight = self.table
+        step = max(1, BLOCK // (len(factor) * success.shape[1]))
         for i in range(0, len(success), step):
-            worth = self.worth(success[i : i + step, None, :], factor[:, None])
-            d = worth - cost[:, None]  # (n, J, K)
-            if d.shape[-1] == 1:
-                chance = expit(d / self.noise)  # the same, faster
-            else:
-                chance = logit_probabilities(d, self.noise)[..., 1:]
-            out[i : i + step] = np.einsum("njk,j->nk", chance, weight)
+            worth = self.worth(success[i : i + step, None, :], factor[:, None])  # (n, J, K)
+            best = worth.max(axis=2, keepdims=True)
+            odds = np.exp((worth - best) / self.noise)
+            total = odds.sum(axis=2)
+            joins = self._joining(best[..., 0] + self.noise * np.log(total))  # (n, J)
+            out[i : i + step] = np.einsum("njk,nj->nk", odds, weight * joins / total)
         return out
+
+
+def expected_chance(v: Floats, cost: Floats, weight: Floats, noise: float) -> Floats:
+    """G(V) = Σ w Λ((V − c)/η) at values (n,), in blocks."""
+    out = np.empty(v.shape)
+    step = max(1, BLOCK // len(cost))
+    for i in range(0, len(v), step):
+        out[i : i + step] = expit((v[i : i + step, None] - cost) / noise) @ weight
+    return out

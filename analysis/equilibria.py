@@ -22,10 +22,12 @@ from analysis.fixed_points import Band, Map, rest_points, smallest_reaching
 from analysis.participation import ParticipationMap, participation_map
 from analysis.ties import tied_rest_points
 from analysis.triangle import triangle_rest_points
+from learners.staircase import Staircase
 from sim.scenario import Scenario
 
 Floats = NDArray[np.float64]
 SAME = 1e-6  # equilibria of several collectives nearer than this are one
+NEARLY = 1e-3  # and those with everybody in that are nearer than this
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Equilibrium:
     ----------
     alpha : (K,) participating shares
     success : (K,) success there
-    stable : what is near it stays near it
+    stable : what is near it stays near it (with several collectives: as one millionth of the
+        population shows)
     residual : distance of α from F(α), taken as the interval F jumps over where it jumps
     continuum : it is one end of an interval on which every share is an equilibrium
     """
@@ -118,35 +121,41 @@ def _knots(pmap: ParticipationMap, k: int, success: Map, atoms: Floats, top: flo
     plateaus = [pmap.share_at(at_atoms, indifferent=tie)[:, k] for tie in (False, True)]
     everybody = np.zeros((2, pmap.size))
     everybody[1, k] = 1.0
+    steps = _steps(pmap, k)
     knots = [edges, np.nextafter(edges, 0.0), crossing, *plateaus, pmap.share_at(everybody)[:, k]]
+    knots += [np.nextafter(steps, 0.0), steps, np.nextafter(steps, 2.0)]
     out = np.concatenate(knots)
     return np.minimum(out[np.isfinite(out)], top)
+
+
+def _steps(pmap: ParticipationMap, k: int) -> Floats:
+    """Sizes at which an exact S_k jumps when it is alone: F is flat between them."""
+    curve = pmap.success.curve(k)
+    if not isinstance(curve, Staircase):
+        return np.empty(0)
+    # S at its own step is decided within a relative 1e-12 of it
+    steps = np.concatenate([curve.steps * (1.0 - 4e-12), curve.steps * (1.0 + 4e-12)])
+    return steps[:: max(1, len(steps) // (400 if pmap.costly else 20_000))]
 
 
 # ── several collectives ──────────────────────────────────────────────────────────────────────
 
 
 def _several(pmap: ParticipationMap) -> tuple[Equilibrium, ...]:
-    points: list[tuple[Floats, float, bool]] = [
-        *_on_axes(pmap),
-        *(
-            (point, residual, False)
-            for pair in combinations(range(pmap.size), 2)
-            for point, residual in tied_rest_points(pmap, pair)
-        ),
-        *(found for pair in combinations(range(pmap.size), 2) for found in _on_face(pmap, pair)),
-    ]
+    pairs = list(combinations(range(pmap.size), 2))
+    tied = [(*found, False) for pair in pairs for found in tied_rest_points(pmap, pair)]
+    found = [point for pair in pairs for point in _on_face(pmap, pair)]
     if pmap.size > 2:
-        points += _attractors(pmap)
-    points = _distinct(points)
+        found += _attractors(pmap)
+    points = _distinct([*_on_axes(pmap), *tied], found)
     alpha = np.array([p[0] for p in points])
     stable = _stable(pmap, alpha)
     success = pmap.success.at(alpha)
-    found = [
+    answer = [
         Equilibrium(tuple(a.tolist()), tuple(s.tolist()), bool(ok), residual, continuum)
         for a, s, ok, (_, residual, continuum) in zip(alpha, success, stable, points, strict=True)
     ]
-    return tuple(sorted(found, key=lambda e: e.alpha))
+    return tuple(sorted(answer, key=lambda e: e.alpha))
 
 
 def _on_axes(pmap: ParticipationMap) -> Iterable[tuple[Floats, float, bool]]:
@@ -212,17 +221,30 @@ def _lattice(size: int, total: int) -> Iterable[tuple[int, ...]]:
             yield (first, *rest)
 
 
-def _distinct(points: Sequence[tuple[Floats, float, bool]]) -> list[tuple[Floats, float, bool]]:
+def _distinct(
+    exact: Sequence[tuple[Floats, float, bool]], found: Iterable[tuple[Floats, float, bool]]
+) -> list[tuple[Floats, float, bool]]:
+    """The exact ones (axes and ties), and of the others those that are not the same again."""
     kept: list[tuple[Floats, float, bool]] = []
-    for point in points:  # axes and ties come first: theirs are the more precise
-        if all(np.abs(point[0] - other[0]).max() > SAME for other in kept):
-            kept.append(point)
+    for points, apart in ((exact, 1e-12), (found, SAME)):
+        for point in points:
+            # With everybody in, rounding decides where the tie is.
+            near = NEARLY if point[0].sum() > 1.0 - SAME else apart
+            near = apart if points is exact else near
+            if all(np.abs(point[0] - other[0]).max() > near for other in kept):
+                kept.append(point)
     return kept
 
 
-def _stable(pmap: ParticipationMap, points: Floats, radius: float = 1e-6) -> NDArray[np.bool_]:
-    """Follow the flow from close by in many directions: does it come back or leave?"""
+def _stable(pmap: ParticipationMap, points: Floats) -> NDArray[np.bool_]:
+    """Follow the flow from close by in many directions: does it come back or leave?
+
+    Close by is one millionth of the population, or less where another equilibrium is near.
+    """
     size = pmap.size
+    apart = np.abs(points[:, None, :] - points).max(axis=-1)
+    np.fill_diagonal(apart, 1.0)
+    radius = np.minimum(1e-6, 0.1 * apart.min(axis=1))[:, None, None]  # (E, 1, 1)
     unit = np.concatenate([np.eye(size), -np.eye(size)])
     swaps = [unit[i] + unit[j] for i, j in combinations(range(2 * size), 2) if j != i + size]
     tilts = [unit[i] + 0.4 * unit[j] for i in range(2 * size) for j in range(2 * size) if i != j]
@@ -231,6 +253,7 @@ def _stable(pmap: ParticipationMap, points: Floats, radius: float = 1e-6) -> NDA
     start /= np.maximum(start.sum(axis=-1, keepdims=True), 1.0)
     home = np.broadcast_to(points[:, None, :], start.shape).reshape(-1, size)
     alpha = start.reshape(-1, size).copy()
+    far = np.broadcast_to(100 * radius[..., 0], start.shape[:2]).ravel()
     away = np.abs(alpha - home).max(axis=1)
     begun = np.maximum(away, 1e-300)
     going = away > 0
@@ -239,6 +262,6 @@ def _stable(pmap: ParticipationMap, points: Floats, radius: float = 1e-6) -> NDA
             break
         alpha[going] += 0.1 * (pmap.at(_inside(alpha[going])) - alpha[going])
         away = np.abs(alpha - home).max(axis=1)
-        going &= (away > 0.1 * begun) & (away < 100 * radius)
+        going &= (away > 0.1 * begun) & (away < far)
     back = (away < begun) | (begun <= 1e-300)
     return np.all(back.reshape(start.shape[:2]), axis=1)

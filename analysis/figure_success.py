@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from analysis.by_size import success_by_size
 from analysis.figure_style import DOUBLE, SINGLE, blank, end_labels, look, number, styled
 from sim.scenario_fields import extra_of
-from sim.scenario_parts import SIGNALS, Platform
-from sim.success_of import success_function
+from sim.scenario_parts import BOUND_SIGNALS
+from sim.scenario_platforms import BoundPlatform
 
 if TYPE_CHECKING:
     from sim.scenario import Scenario
@@ -54,8 +55,9 @@ def success_curves(
     scenario : Scenario
     vary : mapping of address to values, optional
         Address of a field as in ``--set``; one that begins with ``signal.`` is the collective's.
-        By default the parameters of the strategy's bound, as `FAMILIES` says. The scenario's own
-        value is always among the curves, and drawn thicker.
+        By default the parameters of the strategy's bound, as `FAMILIES` says; none where the
+        platform is trained on data. The scenario's own value is always among the curves, and drawn
+        thicker.
     collective : str, optional
         By default the first of the file.
 
@@ -69,15 +71,17 @@ def success_curves(
     Hardt et al. 2023, figure 1.
     """
     name = collective or scenario.names[0]
-    vary = FAMILIES[scenario.collectives[name].strategy] if vary is None else vary
+    if vary is None:
+        closed = isinstance(scenario.platform, BoundPlatform)
+        vary = FAMILIES[scenario.collectives[name].strategy] if closed else {}
     addresses = {key: _address(key, name) for key in vary}
-    panels = len(vary)
+    panels = max(1, len(vary))
     figure, axes = blank(
         SINGLE if panels == 1 else DOUBLE, 2.4, columns=panels, sharex=True, sharey=True
     )
     logarithmic = bool(_size_for(scenario, name, 0.5) < 0.1)
     grid = _sizes(logarithmic)
-    for panel, (key, values) in zip(axes[0], vary.items(), strict=True):
+    for panel, (key, values) in zip(axes[0], vary.items(), strict=False):
         own = _value(scenario, addresses[key])
         family = {
             value: _alone(scenario.replace({addresses[key]: value}), name, grid)
@@ -88,6 +92,12 @@ def success_curves(
         panel.set(xlim=(grid[0], grid[-1]), ylim=(0, 1.03))
         draw_family(panel, grid, {number(v): s for v, s in family.items()}, number(own))
         panel.set_title(_words(scenario.collectives[name].strategy, key))
+        panel.set_xlabel("size of the collective α")
+    if not vary:
+        panel = axes[0, 0]
+        panel.set(xlim=(grid[0], grid[-1]), ylim=(0, 1.03))
+        panel.set_xscale("log" if logarithmic else "linear")
+        draw_family(panel, grid, {name: _alone(scenario, name, grid)}, name)
         panel.set_xlabel("size of the collective α")
     axes[0, 0].set_ylabel(f"success S(α) of {name}")
     return figure
@@ -133,7 +143,7 @@ def draw_family(
 def _words(strategy: str, key: str) -> str:
     """Name and letter of a field, such as ``uniqueness ξ``; both are declared with the field."""
     table, _, field = key.rpartition(".")
-    part = SIGNALS[strategy] if table == "signal" else Platform
+    part = BOUND_SIGNALS[strategy] if table == "signal" else BoundPlatform
     if field not in part.model_fields:
         return key
     symbol = extra_of(part.model_fields[field], "symbol")
@@ -150,7 +160,7 @@ def _value(scenario: Scenario, address: str) -> float:
 
 def _alone(scenario: Scenario, name: str, sizes: Floats) -> Floats:
     """S of ``name`` at the given sizes when all others have size 0."""
-    success, position = success_function(scenario), scenario.names.index(name)
+    success, position = success_by_size(scenario), scenario.names.index(name)
     return success.at(sizes[:, None] * np.eye(success.size)[position])[:, position]
 
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from analysis.by_size import success_by_size
 from analysis.equilibria import Equilibrium, equilibria
 from analysis.figure_style import (
     BLUE,
@@ -28,7 +29,6 @@ from analysis.figure_style import (
 )
 from analysis.participation import ParticipationMap, participation_map
 from analysis.threshold import critical_threshold, investment
-from sim.success_of import success_function
 
 if TYPE_CHECKING:
     from sim.scenario import Scenario
@@ -105,7 +105,7 @@ def _mark_threshold(
     thresholds: tuple[Floats, Floats],
 ) -> None:
     """α_crit as a dotted line and, where there is one, the investment as a hatched area."""
-    success = success_function(scenario).at([alpha_crit])[0]
+    success = success_by_size(scenario).at([alpha_crit])[0]
     axes.plot([alpha_crit] * 2, [0, success], color=INK, linestyle=":", linewidth=1, gid="crit")
     # The text stands to the right of the line, below S, unless there is no room.
     room = alpha_crit < 0.6 * axes.get_xlim()[1] and success > 0.15 * axes.get_ylim()[1]
@@ -132,7 +132,7 @@ def _shade(
 ) -> None:
     """The investment as a hatched area between what people ask for and the success there is."""
     inside = np.linspace(0.0, alpha_crit, 801)
-    reached = success_function(scenario).at(inside[:, None])[:, 0]
+    reached = success_by_size(scenario).at(inside[:, None])[:, 0]
     needed = np.maximum(np.interp(inside, *thresholds), reached)
     area = axes.fill_between(
         inside, reached, needed, facecolor=ORANGE, alpha=0.35, hatch="////", edgecolor=ORANGE

@@ -27,11 +27,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.by_size import success_by_size
 from analysis.classes import Law, law_of
 from learners.success import SuccessFunction
 from sim.distributions import TypeClass, type_classes
 from sim.scenario import Scenario
-from sim.success_of import success_function
 
 Floats = NDArray[np.float64]
 
@@ -132,7 +132,7 @@ def participation_map(scenario: Scenario) -> ParticipationMap:
     """
     logit = scenario.revision.protocol == "logit"
     return ParticipationMap(
-        success=success_function(scenario),
+        success=success_by_size(scenario),
         classes=tuple(type_classes(scenario)),
         dues=tuple(float(c.dues) for c in scenario.collectives.values()),
         protocol="logit" if logit else "best_response",

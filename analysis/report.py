@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from analysis.by_size import Interpolated
 from analysis.equilibria import Equilibrium, equilibria
 from analysis.participation import participation_map
 from analysis.quantal import logit_chain
 from analysis.threshold import critical_threshold, investment
+from learners.success import SuccessFunction
 from sim.scenario import Scenario
+from sim.scenario_platforms import PEOPLE_LEARNERS
 
 SMALL = 200  # people up to whom the stationary law is written out
 
@@ -32,7 +35,7 @@ def equilibria_report(scenario: Scenario) -> dict[str, Any]:
         "protocol": scenario.revision.protocol,
         "collectives": {name: _collective(scenario, name) for name in scenario.names},
         "equilibria": [_equilibrium(e, scenario.names) for e in found],
-        "notes": _notes(scenario, found),
+        "notes": _notes(scenario, found) + _notes_on_people(scenario, pmap.success),
     }
     chain = _stationary(scenario)
     if chain is not None:
@@ -89,10 +92,31 @@ def _notes(scenario: Scenario, found: tuple[Equilibrium, ...]) -> list[str]:
         notes.append("In the infinite population nobody is pivotal.")
     if scenario.principal is not None:
         notes.append("Without the principal's payments.")
+        if scenario.platform.learner in PEOPLE_LEARNERS:
+            notes.append("The principal prices her recruits by size, whoever they are.")
     if len(scenario.names) > 1:
         notes.append("Each α_crit holds the other collectives at the sizes stated.")
     if any(e.continuum for e in found):
         notes.append("Between the two ends marked as a continuum every share is an equilibrium.")
+    return notes
+
+
+def _notes_on_people(scenario: Scenario, success: SuccessFunction) -> list[str]:
+    """What the solvers' success by size leaves out where people are data points."""
+    if scenario.platform.learner not in PEOPLE_LEARNERS:
+        return []
+    notes = [
+        "People are data points, and the platform learns from those of the very people who join; "
+        "here success goes by size, as if members were a random share of the population."
+    ]
+    chosen = [n for n, c in scenario.collectives.items() if c.recruits is not None]
+    if chosen and any(group.where is not None for group in scenario.population.groups.values()):
+        notes.append(
+            f"{' and '.join(chosen)} recruit{'s' * (len(chosen) == 1)} people with particular "
+            "data: runs can tip at another size than the one stated."
+        )
+    if isinstance(success, Interpolated):
+        notes.append(f"Success is interpolated between trainings at {len(success.sizes)} sizes.")
     return notes
 
 

@@ -31,11 +31,12 @@ import numpy.typing as npt
 
 from learners import bounds
 from learners.curves import Array
+from learners.plans import Plan, SignalParameters, overlap
 from learners.sample import Sample
 from learners.several import SeveralBound, tight_bound
-from learners.slots import Slots, best_labels, best_of, make_slots
-from learners.staircase import TIE, Staircase, best_on, kept
-from learners.strategies import Plan, SignalParameters, Strategy, overlap, plan_all
+from learners.slots import Slots, Uncontested, best_labels, best_of, make_slots
+from learners.staircase import Staircase, best_on, kept
+from learners.strategies import Strategy, plan_all
 from learners.success import (
     Bound,
     Kind,
@@ -83,7 +84,7 @@ class BayesPlatform(SuccessFunction):
     def __init__(self, universe: Universe, collectives: Mapping[str, Strategy]) -> None:
         self.collectives = require_names(collectives)
         self.universe, self.plans = plan_all(universe, collectives)
-        self._sample: Sample | None = None
+        self.sample: Sample | None = None  # the people attached
 
     def __repr__(self) -> str:
         return f"BayesPlatform({self.universe!r}, {', '.join(self.collectives)})"
@@ -112,7 +113,7 @@ class BayesPlatform(SuccessFunction):
         slots = make_slots(self.plans, self._points)
         ((_, tables),) = slots.tables(nobody)
         learned = best_labels(slots, tables)
-        return np.array([_score(plan, slots.points, learned)[0] for plan in self.plans])
+        return np.array([plan.score(slots.points, learned)[0] for plan in self.plans])
 
     def bound(
         self, suboptimality: float = 0.0, bound: bounds.EpsilonBound = "hardt2023"
@@ -131,7 +132,7 @@ class BayesPlatform(SuccessFunction):
             do not all play feature_label.
         """
         if self.size == 1:
-            return Bound(self.collectives[0], _curve(self.plans[0], suboptimality, bound))
+            return Bound(self.collectives[0], self.plans[0].bound(suboptimality, bound))
         self._require_planting("the simple bound")
         several = [plan.parameters for plan in self.plans]
         return SeveralBound(
@@ -178,7 +179,7 @@ class BayesPlatform(SuccessFunction):
             return self.curve(0)(sizes)
         rows = sizes.reshape(-1, self.size)
         free = np.maximum(1.0 - rows.sum(axis=1), 0.0)
-        success = self._alone.at(rows, free)
+        success = self._uncontested.at(rows, free)
         slots = self._contested
         for part, tables in slots.tables(np.column_stack([free, rows])):
             self._add_contested(success[part], slots, tables)
@@ -207,7 +208,7 @@ class BayesPlatform(SuccessFunction):
             sizes[k] = 0.0
         sizes = require_simplex(sizes, self.size)
         plan = self.plans[k]
-        slots = make_slots(self.plans, _measured(plan))
+        slots = make_slots(self.plans, plan.measured)
         mix = np.concatenate([[1.0 - sizes.sum()], sizes])
         intercept = np.einsum("j,sjr->rs", mix, slots.value)
         slope = (slots.value[:, k + 1] - slots.value[:, 0]).T
@@ -226,13 +227,13 @@ class BayesPlatform(SuccessFunction):
     # By membership ----------------------------------------------------------------------------
 
     def draw_people(self, size: int, rng: np.random.Generator) -> npt.NDArray[np.int32]:
-        """Which cell x·Y + y each of N people is, drawn from P₀; `universe.people` spells it out."""
+        """Which cell x·Y + y each of N people is, drawn from P₀ (`universe.people` shows them)."""
         return self.universe.draw(size, rng)
 
     def attach(self, points: npt.ArrayLike) -> Self:
         """This platform for people whose cells are given, shape (N,)."""
         attached = copy.copy(self)
-        attached._sample = Sample(self.plans, self._points, points)
+        attached.sample = Sample(self.plans, self._points, points)
         return attached
 
     def by_membership(self, membership: npt.ArrayLike) -> Array:
@@ -245,10 +246,10 @@ class BayesPlatform(SuccessFunction):
         -----
         O(N + R·Y): one count over N small integers.
         """
-        if self._sample is None:
+        if self.sample is None:
             return super().by_membership(membership)
-        learned, members = self._sample.learn(membership)
-        success = [_score(plan, self._points, learned[None])[0] for plan in self.plans]
+        learned, members = self.sample.learn(membership)
+        success = [plan.score(self._points, learned[None])[0] for plan in self.plans]
         return np.where(members > 0, np.clip(success, 0.0, 1.0), 0.0)
 
     # Inside -----------------------------------------------------------------------------------
@@ -260,16 +261,16 @@ class BayesPlatform(SuccessFunction):
     @cached_property
     def _points(self) -> Ints:
         """Points where somebody's success is measured, ascending."""
-        return np.unique(np.concatenate([_measured(plan) for plan in self.plans]))
+        return np.unique(np.concatenate([plan.measured for plan in self.plans]))
 
     @cached_property
-    def _alone(self) -> _Alone:
-        return _Alone(self.plans)
+    def _uncontested(self) -> Uncontested:
+        return Uncontested(self.plans)
 
     @cached_property
     def _contested(self) -> Slots:
         points = self._points
-        return make_slots(self.plans, points[~self._alone.settled[points]])
+        return make_slots(self.plans, points[~self._uncontested.settled[points]])
 
     def _add_contested(self, success: Array, slots: Slots, tables: list[Array]) -> None:
         """Add to success (rows, K) what is won at the contested points."""
@@ -280,75 +281,15 @@ class BayesPlatform(SuccessFunction):
         for k, plan in enumerate(self.plans):
             if plan.kind == "erasure":
                 assert learned is not None
-                success[:, k] += _score(plan, slots.points, learned)
+                success[:, k] += plan.score(slots.points, learned)
             else:
                 won = clear & (tables[targets.index(plan.target)] == top)
                 success[:, k] += won @ plan.landing[slots.points]
 
 
-class _Alone:
-    """Points in one signal set only, where all collectives play feature_label.
-
-    Collective k wins there if and only if α_k/(1−ᾱ) > (max_{y≠y*} P₀(x,y) − P₀(x,y*))/G_k(x): one
-    look-up among sorted thresholds per size.
-
-    Attributes
-    ----------
-    settled : (X,) bool, the points that this takes care of
-    """
-
-    def __init__(self, plans: tuple[Plan, ...]) -> None:
-        landing = np.stack([plan.landing for plan in plans])
-        self.settled = (landing > 0.0).sum(axis=0) == 1
-        if any(plan.kind != "feature_label" for plan in plans):
-            self.settled[:] = False
-        self._stairs = []
-        for plan, lands in zip(plans, landing, strict=True):
-            points = np.flatnonzero(self.settled & (lands > 0.0))
-            rivals = np.delete(plan.universe.base[points], plan.target, axis=1).max(axis=1)
-            short = rivals - plan.universe.base[points, plan.target]
-            threshold = short / lands[points]
-            order = np.argsort(threshold)
-            won = np.cumsum(lands[points][order], dtype=np.longdouble).astype(np.float64)
-            self._stairs.append((threshold[order], np.concatenate([[0.0], won])))
-
-    def at(self, rows: Array, free: Array) -> Array:
-        """What is won there at sizes (rows, K), free = 1 − ᾱ."""
-        success = np.empty_like(rows)
-        for k, (threshold, won) in enumerate(self._stairs):
-            with np.errstate(divide="ignore", invalid="ignore"):
-                ratio = rows[:, k] / free * (1.0 - TIE)
-            success[:, k] = won[np.searchsorted(threshold, ratio, side="left")]
-        return success
-
-
-def _measured(plan: Plan) -> Ints:
-    """Points whose label decides the collective's success, ascending."""
-    if plan.kind != "erasure":
-        return np.flatnonzero(plan.landing > 0.0)
-    moved = _moved(plan)
-    return np.union1d(moved, plan.signal[moved])
-
-
-def _moved(plan: Plan) -> Ints:
-    """Points with people that the signal moves."""
-    there = plan.universe.mass > 0.0
-    return np.flatnonzero(there & (plan.signal != np.arange(len(there))))
-
-
-def _score(plan: Plan, points: Ints, learned: Ints) -> Array:
-    """Success (rows,) under the labels learned, (rows, R), at the given points."""
-    if plan.kind != "erasure":
-        return (learned == plan.target) @ plan.landing[points]
-    moved = _moved(plan)
-    here, there = (learned[:, np.searchsorted(points, x)] for x in (moved, plan.signal[moved]))
-    mass = plan.universe.mass
-    return 1.0 - ((here != there) | (here < 0)) @ mass[moved]
-
-
 def _agreement(plan: Plan, slots: Slots, start: Array, end: Array) -> Staircase:
     """Staircase of Pr{f(x) = f(g(x))}: both have the same label where their intervals meet."""
-    moved, mass = _moved(plan), plan.universe.mass
+    moved, mass = plan.moved, plan.universe.mass
     here, there = slots.where(moved), slots.where(plan.signal[moved])
     still = max(1.0 - float(mass[moved].sum()), 0.0)
     starts, ends, weights = [np.zeros(1)], [np.full(1, np.inf)], [np.array([still])]
@@ -360,19 +301,3 @@ def _agreement(plan: Plan, slots: Slots, start: Array, end: Array) -> Staircase:
             ends.append(np.minimum(end[here, s], end[there, other])[same])
             weights.append(mass[moved][same])
     return kept(*(np.concatenate(parts) for parts in (starts, ends, weights)))
-
-
-def _curve(plan: Plan, suboptimality: float, bound: bounds.EpsilonBound) -> bounds.Curve:
-    known = plan.parameters
-    if plan.kind == "feature_label":
-        return bounds.feature_label(known.uniqueness, known.gap or 0.0, suboptimality, bound)
-    if plan.kind == "feature_only":
-        if not known.positivity:
-            raise ValueError(
-                "bound: the target never occurs at some point, p = 0; feature_only has no bound "
-                "there (Universe.with_label_noise raises p)"
-            )
-        return bounds.feature_only(known.uniqueness, known.positivity, suboptimality, bound)
-    if known.sensitivity is None or not known.idempotent:
-        raise ValueError("bound: erasing twice must be erasing once, g(g(x)) = g(x)")
-    return bounds.erasure(known.sensitivity, suboptimality, bound)

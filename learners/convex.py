@@ -24,7 +24,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.optimize import minimize
 from scipy.special import expit, logsumexp, softmax
 
@@ -234,7 +234,10 @@ class ConvexModel:
             norm = float(np.linalg.norm(gradient))
             if norm <= tolerance:
                 return theta, step
-            move = cho_solve(cho_factor(self.hessian(theta, rows)), gradient.ravel())
+            try:
+                move = cho_solve(cho_factor(self.hessian(theta, rows)), gradient.ravel())
+            except LinAlgError:
+                return theta, step  # features so large that λ drowns in them
             for halvings in range(30):
                 trial = theta - 0.5**halvings * move.reshape(theta.shape)
                 trial_gradient = self.gradient(trial, rows)

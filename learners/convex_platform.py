@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from learners.convex import TOLERANCE, ConvexModel, Fit
 from learners.curves import Array, require_sizes
-from learners.row_platform import RowPlatform
+from learners.row_platform import Ints, RowPlatform
 from learners.row_strategies import Plant, Steer
 from learners.rows import Rows
 from learners.success import Kind, require_index
@@ -86,7 +86,7 @@ class LogisticPlatform(RowPlatform):
                 strategy.fits(model, rows)
             elif model.loss == "least_squares":
                 raise ValueError("collectives: least_squares has no classes; steer it instead")
-        super().__init__(rows, collectives, test, seed)
+        super().__init__(rows, dict(collectives), test, seed)
         self.tolerance = tolerance
         self.base: Fit = model.fit(rows, tolerance=tolerance)
         self.last: Fit = self.base
@@ -119,14 +119,15 @@ class LogisticPlatform(RowPlatform):
             raise ValueError(f"k: collective {self.collectives[k]!r} plants a signal; no θ*")
         return strategy
 
-    def _success_by_size(self, sizes: Array) -> Array:
-        return self._measure(self.fit(sizes).theta)
+    def _measure_at(self, sizes: Array) -> Array:
+        return self.measure(self.fit(sizes).theta)[None]
 
-    def _success_of(self, training: Rows, sizes: Array) -> Array:
+    def _measure_people(self, membership: Ints, sizes: Array) -> Array:
+        training = self.training_set_of(membership)
         self.last = self.model.fit(training, self.last.theta, self.tolerance)
-        return self._measure(self.last.theta)
+        return self.measure(self.last.theta)
 
-    def _measure(self, theta: Array) -> Array:
+    def measure(self, theta: Array) -> Array:
         """S (K,) of a deployed θ, whoever joined."""
         found = np.empty(self.size)
         for k, strategy in enumerate(self.strategies):

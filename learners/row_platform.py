@@ -1,6 +1,8 @@
 """Platforms trained on people's rows: by size and by membership, two weightings of one stack.
 
-The stack holds the rows of P₀ and, under them, of P′₁ … P′_K (`learners.row_strategies`).
+`PeoplePlatform` knows who is which row of P₀ and remembers what was measured. `RowPlatform` makes
+the training set. Its stack holds the rows of P₀ and, under them, those of P′₁ … P′_K
+(`learners.row_strategies`).
 
 by size         row i of P₀ weighs (1 − Σα_k q_k)·P₀(i), row j of P′_k weighs α_k q_k·P′_k(j):
                 members are a random share of an endless population with law P₀.
@@ -16,8 +18,9 @@ that each person keeps for life: when one more person joins, nobody else's repor
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import copy
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -27,52 +30,32 @@ from learners.row_strategies import RowStrategy
 from learners.rows import Rows, stacked
 from learners.success import SuccessFunction, require_names, require_simplex, shares
 
-__all__ = ["RowPlatform"]
+__all__ = ["PeoplePlatform", "RowPlatform"]
 
 Ints = npt.NDArray[np.int64]
 MEMORY = 256  # success of so many size vectors is kept
 
 
-class RowPlatform(SuccessFunction):
-    """A platform that trains a model on rows; subclasses write `_success_of`.
+class PeoplePlatform(SuccessFunction):
+    """A platform whose people are rows of P₀; subclasses write `_measure_at` and `_measure_people`.
 
     Parameters
     ----------
     rows : Rows, P₀
-    collectives : mapping of names to strategies
-    test : Rows, optional
-        Held-out people on whom success is measured; absent: P₀ itself.
+    collectives : names
     seed : int
-        Of the people's own random numbers.
+        Of the people's own random numbers, two for each person.
     """
 
-    sees_people = True
+    sees_people: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        rows: Rows,
-        collectives: Mapping[str, RowStrategy],
-        test: Rows | None = None,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, rows: Rows, collectives: Iterable[str], seed: int = 0) -> None:
         self.collectives = require_names(collectives)
-        self.strategies = tuple(collectives.values())
         self.rows = rows
-        self.test = rows if test is None else test
-        if self.test.width != rows.width:
-            raise ValueError(
-                f"test: got {self.test.width} features; must be {rows.width}, as in training"
-            )
         self._seed = seed
-        laws = [strategy.law(rows) for strategy in self.strategies]
-        self._stack = stacked([rows, *laws], np.ones(len(laws) + 1))
-        self._laws = tuple(laws)
-        self._starts = np.cumsum([0, *(len(law) for law in [rows, *laws])])
         self._points: Ints | None = None
         self._draws: Array | None = None
         self._known: dict[bytes, Array] = {}
-
-    # ── people ───────────────────────────────────────────────────────────────────────────────
 
     def draw_people(self, size: int, rng: np.random.Generator) -> Ints:
         """Rows of P₀ for `size` people, shape (size,), in random order.
@@ -87,7 +70,7 @@ class RowPlatform(SuccessFunction):
         points = np.concatenate([np.tile(np.arange(n), whole), rng.permutation(n)[:rest]])
         return rng.permutation(points)
 
-    def attach(self, points: npt.ArrayLike) -> RowPlatform:
+    def attach(self, points: npt.ArrayLike) -> Self:
         """The same platform for these people, person i being row points[i]; shape (N,)."""
         given = np.asarray(points)
         n = len(self.rows)
@@ -101,7 +84,81 @@ class RowPlatform(SuccessFunction):
         bound._known = {}
         return bound
 
-    # ── training sets ────────────────────────────────────────────────────────────────────────
+    def at(self, alpha: npt.ArrayLike) -> Array:
+        """S at sizes α (..., K), the mean over replicates; each distinct row is trained once."""
+        return self._replicates(alpha).mean(axis=-2)
+
+    def by_membership(self, membership: npt.ArrayLike) -> Array:
+        """S (K,) of the model trained on the attached people's reports; unattached, by sizes."""
+        sizes = shares(membership, self.size)
+        if self._points is None:
+            return self.at(sizes)
+        if np.shape(membership) != self._points.shape:
+            raise ValueError(
+                f"membership: got {len(np.asarray(membership))} people; "
+                f"{len(self._points)} are attached"
+            )
+        value = self._measure_people(np.asarray(membership), sizes)
+        return np.where(sizes > 0.0, value, 0.0)
+
+    def _people(self) -> tuple[Ints, Array]:
+        assert self._points is not None and self._draws is not None
+        return self._points, self._draws
+
+    def _replicates(self, alpha: npt.ArrayLike) -> Array:
+        """Measurements at sizes α (..., K), shape (..., R, K)."""
+        sizes = require_simplex(alpha, self.size)
+        flat = [self._remembered(row) for row in sizes.reshape(-1, self.size)]
+        each = np.array(flat) if flat else np.zeros((0, 1, self.size))
+        return each.reshape(*sizes.shape[:-1], *each.shape[1:])
+
+    def _remembered(self, sizes: Array) -> Array:
+        key = sizes.tobytes()
+        if key not in self._known:
+            if len(self._known) >= MEMORY:
+                self._known.clear()
+            self._known[key] = np.where(sizes > 0.0, self._measure_at(sizes), 0.0)
+        return self._known[key]  # nobody gets nothing, whatever the base rate
+
+    @abstractmethod
+    def _measure_at(self, sizes: Array) -> Array:
+        """S at sizes (K,), shape (R, K): one row for each replicate of the training."""
+
+    @abstractmethod
+    def _measure_people(self, membership: Ints, sizes: Array) -> Array:
+        """S (K,) when the attached people are in these collectives."""
+
+
+class RowPlatform(PeoplePlatform):
+    """One whose training set is P₀ mixed with the laws of what members report.
+
+    Parameters
+    ----------
+    rows : Rows, P₀
+    collectives : mapping of names to strategies
+    test : Rows, optional
+        Held-out people on whom success is measured; absent: P₀ itself.
+    seed : int
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        collectives: Mapping[str, RowStrategy],
+        test: Rows | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(rows, collectives, seed)
+        self.strategies = tuple(collectives.values())
+        self.test = rows if test is None else test
+        if self.test.width != rows.width:
+            raise ValueError(
+                f"test: got {self.test.width} features; must be {rows.width}, as in training"
+            )
+        self._laws = tuple(strategy.law(rows) for strategy in self.strategies)
+        blocks = [rows, *self._laws]
+        self._stack = stacked(blocks, np.ones(len(blocks)))
+        self._starts = np.cumsum([0, *(len(block) for block in blocks)])
 
     def training_set(self, alpha: npt.ArrayLike) -> Rows:
         """P at sizes α, shape (K,), as weights on the stack."""
@@ -109,13 +166,12 @@ class RowPlatform(SuccessFunction):
         changed = [a * s.changed_share(a) for a, s in zip(sizes, self.strategies, strict=True)]
         parts = [1.0 - sum(changed), *changed]
         laws = [self.rows, *self._laws]
-        return self._weighted(
-            np.concatenate([part * law.weight for part, law in zip(parts, laws, strict=True)])
-        )
+        weight = [max(part, 0.0) * law.weight for part, law in zip(parts, laws, strict=True)]
+        return self._weighted(np.concatenate(weight))
 
     def training_set_of(self, membership: npt.ArrayLike) -> Rows:
         """P of the attached people, shape (N,), when person i is in collective membership[i]."""
-        points, draws = self._people(membership)
+        points, draws = self._people()
         members = np.asarray(membership)
         sizes = shares(members, self.size)
         row = points.copy()
@@ -126,45 +182,6 @@ class RowPlatform(SuccessFunction):
             row[who] = self._starts[k + 1] + chosen
         return self._weighted(np.bincount(row, minlength=self._starts[-1]) / len(row))
 
-    def _people(self, membership: npt.ArrayLike) -> tuple[Ints, Array]:
-        if self._points is None or self._draws is None:
-            raise ValueError("by_membership: nobody is attached; call attach(points) first")
-        size = np.shape(membership)
-        if size != self._points.shape:
-            raise ValueError(f"membership: got shape {size}; must be {self._points.shape}")
-        return self._points, self._draws
-
     def _weighted(self, weight: Array) -> Rows:
         used = np.flatnonzero(weight)
         return Rows(self._stack.features[used], self._stack.labels[used], weight[used])
-
-    # ── success ──────────────────────────────────────────────────────────────────────────────
-
-    def at(self, alpha: npt.ArrayLike) -> Array:
-        """S at sizes α (..., K); one training for each distinct row."""
-        sizes = require_simplex(alpha, self.size)
-        flat = sizes.reshape(-1, self.size)
-        found = np.array([self._remembered(row) for row in flat]).reshape(flat.shape)
-        return found.reshape(sizes.shape)
-
-    def by_membership(self, membership: npt.ArrayLike) -> Array:
-        """S (K,) of the model trained on the attached people's reports; needs `attach`."""
-        training = self.training_set_of(membership)
-        sizes = shares(membership, self.size)
-        return np.where(sizes > 0.0, self._success_of(training, sizes), 0.0)
-
-    def _remembered(self, sizes: Array) -> Array:
-        key = sizes.tobytes()
-        if key not in self._known:
-            if len(self._known) >= MEMORY:
-                self._known.clear()
-            value = self._success_by_size(sizes)
-            self._known[key] = np.where(sizes > 0.0, value, 0.0)  # nobody gets nothing
-        return self._known[key]
-
-    def _success_by_size(self, sizes: Array) -> Array:
-        return self._success_of(self.training_set(sizes), sizes)
-
-    @abstractmethod
-    def _success_of(self, training: Rows, sizes: Array) -> Array:
-        """S (K,) of the model fitted to this training set, collectives having these sizes."""

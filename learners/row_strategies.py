@@ -94,7 +94,8 @@ class Plant:
 
     def success(self, predict: Callable[[Array], npt.NDArray[Any]], test: Rows) -> float:
         """Pr{f(g(x)) = y*} over the rows of `test`."""
-        return float(test.weight @ (predict(self.signal(test.features)) == self.target))
+        won = predict(self.signal(test.features)) == self.target
+        return min(float(test.weight @ won), 1.0)  # weights sum to 1 up to rounding
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from learners.curves import Array
+from learners.plans import Plan
 from learners.slots import TIED
-from learners.strategies import Plan
 from learners.success import require_membership
 from learners.universe import Ints
 
@@ -41,26 +42,37 @@ class Sample:
             outside = people[(people < 0) | (people > last)][0]
             raise ValueError(f"points: got {outside}; must be in 0 … {last} (a cell x·Y + y)")
         self.size = len(people)
+        self.points = points
         self._shape = (len(points), plans[0].universe.base.shape[1])
         occupied, which = np.unique(people, return_inverse=True)
         kind, self._reports = _kinds(plans, points, occupied)
         # kind·(K+1), so that adding the state numbers the pair
-        self._pair = kind[which] * (len(plans) + 1)
+        self._pair = kind[which].astype(np.int64) * (len(plans) + 1)
+        self._numbered = np.empty_like(
+            self._pair
+        )  # fresh memory each epoch costs more than the sum
 
-    def learn(self, membership: npt.ArrayLike) -> tuple[Ints, Ints]:
-        """Label of most people at each point (R,), −1 where two have as many; members (K,)."""
+    def table(self, membership: npt.ArrayLike) -> tuple[Array, Ints]:
+        """How many people report each label at each point, (R, Y), and members, (K,)."""
         states = self._reports.shape[1]
         members = require_membership(membership, states - 1)
         if len(members) != self.size:
             raise ValueError(
                 f"membership: got {len(members)} people; must be {self.size}, those attached"
             )
-        pairs = np.bincount(self._pair + members, minlength=self._reports.size)
+        np.add(self._pair, members, out=self._numbered, casting="unsafe")
+        pairs = np.bincount(self._numbered, minlength=self._reports.size)
         counts = np.bincount(self._reports.ravel(), pairs, self._shape[0] * self._shape[1] + 1)
-        table = counts[:-1].reshape(self._shape)  # whole numbers: ties are exact; (R, Y)
+        table = np.asarray(counts[:-1], dtype=np.float64).reshape(self._shape)
+        joined = [np.count_nonzero(members == k) for k in range(1, states)]
+        return table, np.array(joined, dtype=np.int64)
+
+    def learn(self, membership: npt.ArrayLike) -> tuple[Ints, Ints]:
+        """Label of most people at each point (R,), −1 where two have as many; members (K,)."""
+        table, members = self.table(membership)  # whole numbers: ties are exact
         top = table.max(axis=1)
         label = np.where((table == top[:, None]).sum(axis=1) == 1, table.argmax(axis=1), TIED)
-        return label, pairs.reshape(-1, states).sum(axis=0)[1:]
+        return label, members
 
 
 def _kinds(plans: Sequence[Plan], points: Ints, cells: Ints) -> tuple[Ints, Ints]:

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from learners.curves import Array
+from learners.plans import Plan
 from learners.staircase import TIE
-from learners.strategies import Plan
 from learners.universe import Ints
 
 CHUNK = 1 << 18  # values of the table in memory at a time (2 MiB), so that they stay in the cache
@@ -109,3 +109,39 @@ def best_labels(slots: Slots, tables: Sequence[Array]) -> Ints:
     for s, table in enumerate(tables):
         np.copyto(labels, slots.label[:, s], where=clear & (table == top))
     return labels
+
+
+class Uncontested:
+    """Points in one signal set only, where all collectives play feature_label.
+
+    Collective k wins there if and only if α_k/(1−ᾱ) > (max_{y≠y*} P₀(x,y) − P₀(x,y*))/G_k(x): one
+    look-up among sorted thresholds per size.
+
+    Attributes
+    ----------
+    settled : (X,) bool, the points that this takes care of
+    """
+
+    def __init__(self, plans: tuple[Plan, ...]) -> None:
+        landing = np.stack([plan.landing for plan in plans])
+        self.settled = (landing > 0.0).sum(axis=0) == 1
+        if any(plan.kind != "feature_label" for plan in plans):
+            self.settled[:] = False
+        self._stairs = []
+        for plan, lands in zip(plans, landing, strict=True):
+            points = np.flatnonzero(self.settled & (lands > 0.0))
+            rivals = np.delete(plan.universe.base[points], plan.target, axis=1).max(axis=1)
+            short = rivals - plan.universe.base[points, plan.target]
+            threshold = short / lands[points]
+            order = np.argsort(threshold)
+            won = np.cumsum(lands[points][order], dtype=np.longdouble).astype(np.float64)
+            self._stairs.append((threshold[order], np.concatenate([[0.0], won])))
+
+    def at(self, rows: Array, free: Array) -> Array:
+        """What is won there at sizes (rows, K), free = 1 − ᾱ."""
+        success = np.empty_like(rows)
+        for k, (threshold, won) in enumerate(self._stairs):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ratio = rows[:, k] / free * (1.0 - TIE)
+            success[:, k] = won[np.searchsorted(threshold, ratio, side="left")]
+        return success

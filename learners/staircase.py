@@ -64,7 +64,7 @@ class Staircase:
 
     @cached_property
     def steps(self) -> Array:
-        """Sizes in [0, 1) at which S jumps, ascending; 0 where it is positive from the first member.
+        """Sizes in [0, 1) at which S jumps, ascending; 0 where the first member suffices.
 
         Ends that differ by rounding only (relative 1e-12) are one step.
         """
@@ -74,7 +74,7 @@ class Staircase:
 
     @cached_property
     def levels(self) -> Array:
-        """S between the J steps, shape (J+1,): before the first, then after each of them."""
+        """S between the J steps, (J+1,): before the first (S(0) if it is at 0), then after each."""
         edges = np.concatenate([[0.0], self.steps, [1.0]])
         return self(0.5 * (edges[:-1] + edges[1:]))
 
@@ -126,7 +126,7 @@ def best_on(intercept: Array, slope: Array) -> tuple[Array, Array]:
             lead = _snap(intercept[:, s] - intercept[:, other], size[:, 0])
             gain = _snap(slope[:, s] - slope[:, other], size[:, 0])
             with np.errstate(divide="ignore", invalid="ignore"):
-                crossing = -lead / gain
+                crossing = 0.0 - lead / gain  # and not −0
             start[:, s] = np.maximum(start[:, s], np.where(gain > 0.0, crossing, 0.0))
             end[:, s] = np.minimum(end[:, s], np.where(gain < 0.0, crossing, np.inf))
             end[(gain == 0.0) & (lead <= 0.0), s] = -1.0

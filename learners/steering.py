@@ -65,6 +65,7 @@ __all__ = [
 
 Labels = Literal["free", "kept"]
 POOL = 600  # candidate reports of each class, softmax
+RANK = 1e-10  # smaller singular values are 0: a centred Θ* has rank C − 1 at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,17 +247,20 @@ def _softmax(model: ConvexModel, base: Rows, theta: Array, T: Array, labels: Lab
         )
     kept = weight > 0.0
     scores, classes, shown, weight = scores[kept], classes[kept], shown[kept], weight[kept]
-    seen = np.linalg.pinv(theta)  # (d, C)
+    seen = np.linalg.pinv(theta, RANK)  # (d, C)
     rest = T - (T @ seen) @ theta  # what is left to show where Θ* does not look
-    unseen = np.linalg.pinv((shown * weight[:, None]).T) @ rest
-    return Rows(scores @ seen.T + unseen, classes, weight)
+    unseen = np.linalg.pinv((shown * weight[:, None]).T, RANK) @ rest
+    law = Rows(scores @ seen.T + unseen, classes, weight)
+    if not np.abs(model.data_gradient(theta, law) - T).max() <= 1e-9:
+        raise NoSolutionError("own_gradient: the reports found do not show it; take another length")
+    return law
 
 
-def _pool(theta: Array) -> tuple[Array, Array]:
+def _pool(theta: Array) -> tuple[Array, npt.NDArray[np.int64]]:
     """Candidate scores z in the range of Θ* (m, C), every one with every label (m,)."""
     rng = np.random.default_rng(0)  # a fixed pool: the same target gives the same reports
     C = len(theta)
-    directions = rng.normal(size=(POOL, C)) @ (theta @ np.linalg.pinv(theta))
+    directions = rng.normal(size=(POOL, C)) @ (theta @ np.linalg.pinv(theta, RANK))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     sizes = np.exp(rng.uniform(np.log(0.05), np.log(30.0), (POOL, 1)))
     scores = np.concatenate([np.zeros((1, C)), directions * sizes])
@@ -264,7 +268,11 @@ def _pool(theta: Array) -> tuple[Array, Array]:
 
 
 def _weights(
-    scores: Array, classes: Array, shown: Array, goal: Array, shares: Array | None
+    scores: Array,
+    classes: npt.NDArray[np.int64],
+    shown: Array,
+    goal: Array,
+    shares: Array | None,
 ) -> Array | None:
     """w ≥ 0, Σw = 1 with Σ w(π − e_y)zᵀ = goal and the smallest Σ w‖z‖; None if there is none."""
     m, C = scores.shape
@@ -284,7 +292,10 @@ def _weights(
 
 def _class_shares(base: Rows, classes: int, labels: Labels) -> Array | None:
     """P₀(y = c) where members keep their labels."""
-    return np.bincount(base.labels, base.weight, minlength=classes) if labels == "kept" else None
+    if labels == "free":
+        return None
+    counts: Array = np.bincount(base.labels, base.weight, minlength=classes).astype(np.float64)
+    return counts
 
 
 _REPORTS = {"logistic": _logistic, "softmax": _softmax, "least_squares": _least_squares}

@@ -7,9 +7,8 @@ member::
     feature_only    (g(x), y*) if y = y*, else (x, y)    plant it without touching labels
     erasure         (x, argmax_y P₀(y|g(x)))             make the label forget the signal
 
-With it come the quantities that the bounds are written in (theory page, section 1): ξ, Δ, p, τ of
-one signal and the overlap ω of several. X* is the image of the people there are: a point that
-nobody can be moved to is not part of it.
+`plan_all` works strategies out on a universe; what then can be said of them is in
+`learners.plans`.
 
 References
 ----------
@@ -20,17 +19,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from learners.curves import Array
+from learners.plans import STRATEGIES, Plan, StrategyKind
 from learners.universe import Ints, Universe, as_text, one_of
-
-StrategyKind = Literal["feature_label", "feature_only", "erasure"]
-STRATEGIES: tuple[StrategyKind, ...] = get_args(StrategyKind)
 
 
 @dataclass(frozen=True)
@@ -45,7 +39,9 @@ class SetColumns:
 
     def __post_init__(self) -> None:
         if not self.values:
-            raise ValueError("signal: got an empty set; must name at least one column and its value")
+            raise ValueError(
+                "signal: got an empty set; must name at least one column and its value"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,81 +74,6 @@ class Strategy:
             raise ValueError(f"target: got none; {self.kind} must name a label of the universe")
 
 
-@dataclass(frozen=True)
-class SignalParameters:
-    """What the bounds need to know of a signal in its universe.
-
-    Attributes
-    ----------
-    uniqueness : ξ = P₀(X*)
-    gap : Δ = max_{x∈X*}(max_y P₀(y|x) − P₀(y*|x)) over points with mass; None for erasure
-    positivity : p = min_x P₀(y*|x) over points with mass; None for erasure
-    sensitivity : τ = E_{x~P₀} max_y |P₀(y|x) − P₀(y|g(x))|; None where some g(x) has no mass
-    idempotent : g(g(x)) = g(x) wherever there is mass; the erasure bound asks for it
-    """
-
-    uniqueness: float
-    gap: float | None
-    positivity: float | None
-    sensitivity: float | None
-    idempotent: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """A strategy worked out on a universe of X points and Y labels.
-
-    Attributes
-    ----------
-    kind : the strategy
-    signal : (X,) integers, g
-    target : index of y*; −1 for erasure
-    move : (X·Y,) integers, the cell that a member of each cell reports
-    added : points that were new to the universe and that g needed
-    """
-
-    universe: Universe
-    kind: StrategyKind
-    signal: Ints
-    target: int
-    move: Ints
-    added: int
-
-    @cached_property
-    def law(self) -> Array:
-        """P*(x, y), the law of what a random member reports, shape (X, Y)."""
-        base = self.universe.base
-        return np.bincount(self.move, base.ravel(), base.size).reshape(base.shape)
-
-    @cached_property
-    def landing(self) -> Array:
-        """G(x) = Pr_{x′~P₀}{g(x′) = x}, shape (X,): where test people with the signal are."""
-        return np.bincount(self.signal, self.universe.mass, len(self.signal))
-
-    @cached_property
-    def parameters(self) -> SignalParameters:
-        """ξ, Δ, p and τ."""
-        mass, given, g = self.universe.mass, self.universe.given, self.signal
-        there = mass > 0.0
-        planted = there & (self.landing > 0.0)
-        gap = floor = None
-        if self.target >= 0:
-            short = given.max(axis=1) - given[:, self.target]
-            gap = float(short[planted].max(initial=0.0))
-            floor = float(given[there, self.target].min())
-        change = None
-        if there[g[there]].all():
-            moved = np.abs(given - given[g]).max(axis=1)
-            change = min(float(mass @ moved), 1.0)
-        return SignalParameters(
-            uniqueness=min(float(mass[planted].sum()), 1.0),
-            gap=gap,
-            positivity=floor,
-            sensitivity=change,
-            idempotent=bool((g[g[there]] == g[there]).all()),
-        )
-
-
 def plan_all(
     universe: Universe, strategies: Mapping[str, Strategy]
 ) -> tuple[Universe, tuple[Plan, ...]]:
@@ -175,12 +96,6 @@ def plan_all(
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
     return universe, tuple(plans)
-
-
-def overlap(plans: tuple[Plan, ...]) -> Array:
-    """ω[m, j] = Pr_{x~P₀}{g_j(x) ∈ X*_m}, shape (K, K): j's signals that land in m's signal set."""
-    landing = np.stack([plan.landing for plan in plans])  # (K, X)
-    return np.minimum((landing > 0.0).astype(np.float64) @ landing.T, 1.0)
 
 
 def _plan(universe: Universe, strategy: Strategy, g: Ints, added: int) -> Plan:

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
+from learners.curves import Array
 from learners.rows import Rows, SetColumns
 
 if TYPE_CHECKING:
@@ -72,22 +74,35 @@ class Table:
         To train on.
     test : Rows or None
         Held-out people, where the table says who they are.
-    columns : tuple of Column
+    encoding : tuple of Column
+    label_name : str
+        Column of the label in the file.
     classes : tuple of str
         Names of the labels 0 … C−1, in sorted order.
     """
 
     rows: Rows
     test: Rows | None
-    columns: tuple[Column, ...]
+    encoding: tuple[Column, ...]
+    label_name: str
     classes: tuple[str, ...]
+
+    @property
+    def weight(self) -> Array:
+        """P₀ of each training row, shape (n,)."""
+        return self.rows.weight
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns in use, the label's last."""
+        return (*(column.name for column in self.encoding), self.label_name)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the d features: ``age``, ``sex=Male``."""
         return tuple(
             name
-            for column in self.columns
+            for column in self.encoding
             for name in ([f"{column.name}={v}" for v in column.values] or [column.name])
         )
 
@@ -99,13 +114,35 @@ class Table:
 
     def signal(self, values: Mapping[str, Any]) -> SetColumns:
         """g: these columns take these values, in the file's own units and names."""
-        known = {column.name: column for column in self.columns}
-        pairs: list[tuple[int, float]] = []
-        for name, value in values.items():
-            if name not in known:
-                raise ValueError(f"signal: {_unknown(name, list(known))}")
-            pairs += known[name].encode(value)
+        pairs = [pair for name, value in values.items() for pair in self._encode(name, value)]
+        if not pairs:
+            raise ValueError("signal: sets no column; name at least one and its value")
         return SetColumns(tuple(i for i, _ in pairs), tuple(v for _, v in pairs))
+
+    def values(self, column: str) -> tuple[str, ...]:
+        """The values a column can have; none for a column of numbers."""
+        if column == self.label_name:
+            return self.classes
+        return self._column(column).values
+
+    def having(self, column: str, value: Any) -> npt.NDArray[np.bool_]:
+        """Which training rows have this value there, shape (n,)."""
+        if column == self.label_name:
+            return np.asarray(self.rows.labels == self.label(value))
+        pairs = list(self._encode(column, value))
+        wanted = np.array([v for _, v in pairs])
+        found = self.rows.features[:, [i for i, _ in pairs]]
+        return np.isclose(found, wanted, rtol=0.0, atol=1e-9).all(axis=1)
+
+    def _encode(self, name: str, value: Any) -> Iterable[tuple[int, float]]:
+        return self._column(name).encode(value)
+
+    def _column(self, name: str) -> Column:
+        for column in self.encoding:
+            if column.name == name:
+                return column
+        known = [column.name for column in self.encoding]
+        raise ValueError(f"columns: {_unknown(name, known)}")
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
@@ -194,7 +231,7 @@ def table_of(
         for who in (train, ~train)
     ]
     assert parts[0] is not None
-    return Table(parts[0], parts[1], columns, classes)
+    return Table(parts[0], parts[1], columns, label, classes)
 
 
 def _with_extra(frame: pd.DataFrame, extra: Mapping[str, Sequence[str]]) -> pd.DataFrame:

@@ -179,8 +179,7 @@ class Universe:
         text = as_text(label)
         if text not in self.labels:
             raise ValueError(
-                f"target: got {text!r}; must be a label of the universe"
-                + one_of(text, self.labels)
+                f"target: got {text!r}; must be a label of the universe" + one_of(text, self.labels)
             )
         return self.labels.index(text)
 

@@ -139,9 +139,7 @@ def _missing(frame: pd.DataFrame) -> Problems:
     return found
 
 
-def _weights(
-    frame: pd.DataFrame, weight: str | None, kind: WeightKind
-) -> tuple[Array, Problems]:
+def _weights(frame: pd.DataFrame, weight: str | None, kind: WeightKind) -> tuple[Array, Problems]:
     """Weights (rows,), and what is wrong with them."""
     import pandas as pd
 
@@ -157,18 +155,16 @@ def _weights(
     if total <= 0.0:
         return values, [(None, f"{weight}: got weights that are all 0; must have a positive sum")]
     whole = bool((values == np.round(values)).all())
-    if kind == "probability" or (kind == "auto" and not whole):
-        if abs(total - 1.0) > FILE_TOLERANCE:
-            return values, [
-                (None, f"{weight}: got weights that sum to {total:.9g}; must be whole numbers (counts) "
-                 "or probabilities that sum to 1 (divide them by their sum)")
-            ]  # fmt: skip
+    probabilities = kind == "probability" or (kind == "auto" and not whole)
+    if probabilities and abs(total - 1.0) > FILE_TOLERANCE:
+        return values, [
+            (None, f"{weight}: got weights that sum to {total:.9g}; must be whole numbers "
+             "(counts) or probabilities that sum to 1 (divide them by their sum)")
+        ]  # fmt: skip
     return values, []
 
 
-def _parts(
-    frame: pd.DataFrame, features: list[str], label: str, weights: Array
-) -> dict[str, Any]:
+def _parts(frame: pd.DataFrame, features: list[str], label: str, weights: Array) -> dict[str, Any]:
     """Group equal rows; labels and levels in alphabetical order, points as they appear."""
     import pandas as pd
 

@@ -29,6 +29,7 @@ from scipy.special import (
 )
 
 from sim import scenario_parts as parts
+from sim.trained import group_shares
 
 if TYPE_CHECKING:
     from sim.scenario import Scenario
@@ -356,7 +357,7 @@ def type_classes(scenario: Scenario) -> tuple[TypeClass, ...]:
     """
     people = scenario.population
     eligible = scenario.eligible()
-    shares = [group.share for group in people.groups.values()]
+    shares = group_shares(scenario)
     rest = 1.0 - math.fsum(shares)
     if rest < 1e-9:
         shares = [share / math.fsum(shares) for share in shares]

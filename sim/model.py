@@ -105,10 +105,11 @@ class Economy(PeopleModel, mesa.Model):
         self.dues = np.array([c.dues for c in scenario.collectives.values()], float)
         self.noise = float(scenario.revision.noise)
         self.success = success_function(scenario)
+        points = None
         if self.success.sees_people:  # each person is a data point of the platform
             points = self.success.draw_people(size, self.streams.data)
             self.success = self.success.attach(points)
-        self.population = make_population(scenario, self.streams)
+        self.population = make_population(scenario, self.streams, points)
         network = scenario.population.network
         self.network_kind = None if network is None else network.kind
         self.graph = networks.build(scenario, self.population.group, self.streams.network)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sim.distributions import Distribution, as_distribution
 from sim.scenario import Scenario
 from sim.streams import Streams
+from sim.trained import group_of_points
 
 
 class Population:
@@ -82,10 +83,21 @@ class Population:
         return moved
 
 
-def make_population(scenario: Scenario, streams: Streams) -> Population:
-    """The scenario's population at epoch 0."""
+def make_population(
+    scenario: Scenario, streams: Streams, points: NDArray[np.integer] | None = None
+) -> Population:
+    """The scenario's population at epoch 0.
+
+    Parameters
+    ----------
+    points : (N,) which data point each person is, where the platform is trained on people's data;
+        groups that are given by data hold the people who are such points.
+    """
     people = scenario.population
-    group = _draw_groups(scenario, streams)
+    if points is not None and any(group.where is not None for group in people.groups.values()):
+        group = group_of_points(scenario)[points]
+    else:
+        group = _draw_groups(scenario, streams)
     cost = np.empty(people.size)
     free_riding = np.empty(people.size)
     for g, rows in enumerate(_rows_by_group(group, len(people.groups))):
@@ -114,7 +126,8 @@ def _draw_groups(scenario: Scenario, streams: Streams) -> NDArray[np.unsignedint
     dtype = np.min_scalar_type(len(people.groups))
     group = np.zeros(people.size, dtype)
     if people.groups:
-        sizes = group_sizes(people.size, [g.share for g in people.groups.values()])
+        shares = [g.share for g in people.groups.values() if g.share is not None]
+        sizes = group_sizes(people.size, shares)
         labels = np.repeat(np.arange(1, len(sizes) + 1, dtype=dtype), sizes)
         group[streams.groups.permutation(people.size)[: len(labels)]] = labels
     return group

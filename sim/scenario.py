@@ -28,23 +28,22 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from learners.errors import ScenarioError
-from sim.scenario_check import Problem, check_fields, partial, set_aside_later
+from sim.scenario_check import Problems, check_fields, partial, set_aside_later
 from sim.scenario_docs import FieldDoc, documented, markdown
 from sim.scenario_fields import FrozenDict, Part, param
 from sim.scenario_file import Overrides, Places, override, parse, places_in, read_text
 from sim.scenario_parts import (
     Collective,
-    Edges,
-    Name,
-    Platform,
     Population,
     Principal,
     Revision,
     Settled,
     Stop,
 )
-from sim.scenario_rules import broken_rules
+from sim.scenario_platforms import Name, Platform
+from sim.scenario_rules import broken_rules, referenced_files
 from sim.toml_text import document, dotted
+from sim.trained import content_hash
 
 
 class Scenario(Part):
@@ -92,9 +91,8 @@ class Scenario(Part):
             problems = broken_rules(self, self._folder)
             if problems:
                 raise Places("").error(problems)
-        if isinstance(self.population.network, Edges):
-            content = (self._folder / self.population.network.path).read_bytes()
-            self._files["population.network.path"] = hashlib.sha256(content).hexdigest()
+        for key, path in referenced_files(self).items():
+            self._files[key] = content_hash(self._folder / path)
         return self
 
     @property
@@ -251,7 +249,7 @@ def build(
     raw: dict[str, Any], places: Places, *, folder: Path, source: str | None = None
 ) -> Scenario:
     """Check tables and make the scenario, or raise with all problems."""
-    problems: list[Problem] = []
+    problems = Problems()
     raw = set_aside_later(raw, problems)
     values, broken = check_fields(Scenario, raw, (), problems)
     problems += broken_rules(partial(Scenario, _by_name(values), broken), folder)

@@ -25,13 +25,16 @@ from sim.scenario_fields import (
     choices,
     extra_of,
     key_of,
+    leaves,
     listed,
     must_be,
     parts_of,
     plain_of,
     quoted,
+    range_text,
 )
-from sim.scenario_parts import LATER_LEARNERS, NAME_WORDS, SIGNALS, Collective, Name
+from sim.scenario_parts import NAME_WORDS, SIGNALS, Collective
+from sim.scenario_platforms import LATER_LEARNERS, Name
 from sim.toml_text import shown
 
 Address = tuple[str | int, ...]
@@ -48,7 +51,11 @@ class Problem:
     text: str
 
 
-Problems = list[Problem]
+class Problems(list[Problem]):
+    """What was found so far; knows the platform's learner, which decides what a signal is."""
+
+    learner: str | None = ""
+    """Empty where the file says none that there is, None where it is one of a later version."""
 
 
 def check_table(
@@ -70,6 +77,16 @@ def partial(part: type[Part], values: dict[str, Any], broken: Iterable[str]) -> 
     return made
 
 
+def require_complete(value: Any) -> None:
+    """Raise ``Unchecked`` where a table, or one inside it, has broken fields."""
+    if isinstance(value, Part):
+        for name in type(value).model_fields:
+            require_complete(getattr(value, name))
+    elif isinstance(value, Mapping | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            require_complete(inner)
+
+
 def check_fields(
     part: type[Part], raw: Mapping[str, Any], address: Address, problems: Problems, unit: str = ""
 ) -> tuple[dict[str, Any], set[str]]:
@@ -85,7 +102,9 @@ def check_fields(
         here = (*address, key)
         own_unit = extra_of(field, "unit").replace(INHERITED, unit)
         if key in raw:
-            options = signal_class(values) if part is Collective and name == "signal" else None
+            options = None
+            if part is Collective and name == "signal":
+                options = signal_class(values, raw[key], problems.learner)
             value = check_value(part, name, raw[key], here, problems, own_unit, options)
         elif field.is_required():
             problems.append(Problem(here, f"missing; {must_be(field, unit=unit)}"))
@@ -99,9 +118,18 @@ def check_fields(
     return values, broken
 
 
-def signal_class(values: Mapping[str, Any]) -> list[type[Part]]:
-    """Which signal a collective has is said by its strategy; none if that is broken itself."""
-    return [SIGNALS[values["strategy"]]] if "strategy" in values else []
+def signal_class(values: Mapping[str, Any], raw: Any, learner: str | None) -> list[type[Part]]:
+    """Which signal a collective has is said by its strategy and the platform's learner.
+
+    None if the strategy is broken itself. Where there are several kinds (the learner is not known,
+    or it is a table, which can be measured on any platform) the keys that are given decide.
+    """
+    if learner is None or "strategy" not in values:
+        return []
+    learners = [learner] if learner else list(SIGNALS)
+    kinds = [kind for each in learners for kind in SIGNALS[each].get(values["strategy"], ())]
+    given = set(raw) if isinstance(raw, Mapping) else set()
+    return sorted(kinds, key=lambda kind: -len(given & set(kind.model_fields)))[:1]
 
 
 def check_value(
@@ -151,15 +179,17 @@ def tagged(
 
 def check_named(
     field: FieldInfo, raw: Mapping[str, Any], address: Address, problems: Problems, unit: str
-) -> dict[str, Any]:
+) -> Any:
     """Tables or numbers by name: groups, collectives, overlap. Every name stays known."""
-    ((_, inner),) = [get_args(t) for t in plain_of(field.annotation) if get_origin(t) is dict]
+    ((names, inner),) = [get_args(t) for t in plain_of(field.annotation) if get_origin(t) is dict]
     members = parts_of(inner)
+    name_words = NAME_WORDS if names == Name else "text of at least one character"
     values: dict[str, Any] = {}
+    before = len(problems)
     for key, value in raw.items():
         here = (*address, key)
-        if not is_valid(Name, key):
-            problems.append(Problem(here, f"got the name {shown(key)}; must be {NAME_WORDS}"))
+        if not is_valid(names, key):
+            problems.append(Problem(here, f"got the name {shown(key)}; must be {name_words}"))
         if isinstance(value, Mapping) and members:
             values[key] = check_table(members[0], value, here, problems, unit)
         elif members:
@@ -169,9 +199,13 @@ def check_named(
         else:
             if not is_valid(inner, value):
                 must = must_be(FieldInfo.from_annotation(inner), value)
-                problems.append(Problem(here, f"got {shown(value)}; {must} ({unit})"))
+                in_unit = f" ({unit})" if unit else ""
+                problems.append(Problem(here, f"got {shown(value)}; {must}{in_unit}"))
             values[key] = value
-    return values
+    if not raw and any(getattr(m, "min_length", 0) for m in field.metadata):
+        problems.append(Problem(address, f"got {{}}; {must_be(field)}"))
+    # Of collectives, groups and overlaps the names are good for more checks; of cells nothing is.
+    return values if names == Name or len(problems) == before else BROKEN
 
 
 def is_valid(annotation: Any, value: Any) -> bool:
@@ -196,7 +230,7 @@ def check_plain(
     item = item_type(field)
     wrong = [i for i, x in enumerate(raw) if not is_valid(item, x)] if is_list(raw, item) else []
     for i in wrong[:SHOWN]:
-        noun = "text" if item is str else "a finite number"
+        noun = item_noun(item)
         more = f"; so with {len(wrong) - SHOWN} more" if len(wrong) > SHOWN == i + 1 else ""
         text = f"got {shown(raw[i])}; must be {noun}{f' ({unit})' if unit else ''}{more}"
         problems.append(Problem((*address, i), text))
@@ -204,6 +238,13 @@ def check_plain(
         text = f"got {shown(raw)}; {must_be(field, raw, unit=unit)}"
         problems.append(Problem(address, text + did_you_mean(raw, choices(field))))
     return BROKEN
+
+
+def item_noun(item: Any) -> str:
+    """What each item of a list must be."""
+    (kind, _), *_ = leaves(item)
+    span = range_text(FieldInfo.from_annotation(item))
+    return {str: "text", int: f"a whole number {span}".strip()}.get(kind, "a finite number")
 
 
 def plain_python(value: Any) -> Any:
@@ -225,7 +266,7 @@ def is_list(value: Any, item: Any) -> bool:
 def unknown_key(key: str, allowed: list[str], part: type[Part], raw: Mapping[str, Any]) -> str:
     """Message for a key that a table does not have."""
     tag = part.tag
-    which = f"with {tag} = {shown(raw[tag])} " if tag and tag in raw else ""
+    which = f"with {tag} = {shown(raw[tag])} " if tag and tag in raw else part.says
     return f"unknown key; {which}must be one of {', '.join(allowed)}{did_you_mean(key, allowed)}"
 
 
@@ -246,16 +287,15 @@ def set_aside_later(raw: dict[str, Any], problems: Problems) -> dict[str, Any]:
         text = f"got {shown(sweep)}; must be absent: sweeps arrive in a later version"
         problems.append(Problem(("sweep",), text))
     platform, principal = raw.get("platform"), raw.get("principal")
-    if isinstance(platform, Mapping) and platform.get("learner") in LATER_LEARNERS:
-        came = f"got {shown(platform['learner'])}"
-        text = f'{came}; must be "bound" (other learners arrive in a later version)'
+    word = platform.get("learner") if isinstance(platform, Mapping) else None
+    problems.learner = word if isinstance(word, str) and word in SIGNALS else ""
+    if isinstance(word, str) and word in LATER_LEARNERS:
+        problems.learner = None
+        came = f"got {shown(word)}"
+        known = listed(quoted(SIGNALS))
+        text = f"{came}; must be {known} (other learners arrive in a later version)"
         problems.append(Problem(("platform", "learner"), text))
         raw["platform"] = SKIP
-        if isinstance(raw.get("collectives"), Mapping):
-            raw["collectives"] = {
-                key: {**value, "signal": SKIP} if isinstance(value, Mapping) else value
-                for key, value in raw["collectives"].items()
-            }
     policy = principal.get("policy") if isinstance(principal, Mapping) else None
     if isinstance(policy, str) and policy != "subsidy":
         text = f'got {shown(policy)}; must be "subsidy" (other policies arrive in a later version)'

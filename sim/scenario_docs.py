@@ -14,9 +14,11 @@ from sim.scenario_fields import (
     choices,
     extra_of,
     key_of,
+    listed,
     noun,
     parts_of,
     plain_of,
+    quoted,
     range_text,
 )
 from sim.toml_text import inline, key_text
@@ -92,12 +94,24 @@ def _named(field: FieldInfo) -> Any:
 def _variant(part: type[Part]) -> str:
     from sim.scenario_parts import SIGNALS  # the parts import this module's neighbours only
 
-    for strategy, signal in SIGNALS.items():
-        if signal is part:
-            return f'strategy = "{strategy}"'
+    uses = [
+        (strategy, learner)
+        for learner, by_strategy in SIGNALS.items()
+        for strategy, signals in by_strategy.items()
+        if part in signals and learner != "table"
+    ]
+    if uses:
+        return _signal_variant(uses)
     if part.tag is None:
         return ""
     return f'{part.tag} = "{choices(part.model_fields[part.tag])[0]}"'
+
+
+def _signal_variant(uses: list[tuple[str, str]]) -> str:
+    """With which strategies and learners a signal goes; the strategy alone where it is a formula."""
+    strategies, learners = (list(dict.fromkeys(words)) for words in zip(*uses, strict=True))
+    which = f"strategy = {listed(quoted(strategies))}"
+    return which if learners == ["bound"] else f"{which}, learner = {listed(quoted(learners))}"
 
 
 def _record(field: FieldInfo, address: str, when: str, unit: str) -> FieldDoc:

@@ -46,6 +46,9 @@ class Part(BaseModel):
     tag: ClassVar[str | None] = None
     """The key that says which variant a table is (``dist``, ``kind``, ``when``), if any."""
 
+    says: ClassVar[str] = ""
+    """Where a table of this kind belongs, for messages about a key that it does not have."""
+
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:

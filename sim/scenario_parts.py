@@ -11,14 +11,16 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from sim.scenario_fields import INHERITED, FrozenDict, Part, param
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
-"""Name of a collective or a group: it becomes a column, a key and a part of addresses."""
+from sim.scenario_platforms import (
+    DATA_SIGNALS,
+    Cells,
+    ControlSignal,
+    Name,
+    PlantedSignal,
+    SteeringSignal,
+)
 
 NAME_WORDS = 'letters, digits, "_" and "-"'
-
-LATER_LEARNERS = ("bayes", "logistic", "gradient", "distilbert", "table")
-"""Learners of the design that this version does not have yet."""
 
 # --- distributions -------------------------------------------------------------------------------
 
@@ -146,8 +148,18 @@ Network = Annotated[
 class Group(Part):
     """A part of the population that differs from the rest in what it names."""
 
-    share: float = param(
-        "share of the population in it", unit="share of the population", gt=0, le=1
+    share: float | None = param(
+        "share of the population in it, drawn at random",
+        unit="share of the population",
+        default=None,
+        gt=0,
+        le=1,
+    )
+    where: Cells | None = param(
+        "in place of share: columns and values of the people's data, as the platform has them",
+        default=None,
+        min_length=1,
+        must="a table of at least one column and its value",
     )
     cost: Cost | None = param(
         "cost of taking part; absent: the population's", unit="utility", symbol="c", default=None
@@ -268,19 +280,37 @@ class GradientControlSignal(Part):
 
 
 Signal = (
-    FeatureLabelSignal
+    PlantedSignal
+    | SteeringSignal
+    | ControlSignal
+    | FeatureLabelSignal
     | FeatureOnlySignal
     | ErasureSignal
     | GradientNeutralisingSignal
     | GradientControlSignal
 )
-SIGNALS: dict[str, type[Part]] = {
+BOUND_SIGNALS: dict[str, type[Part]] = {
     "feature_label": FeatureLabelSignal,
     "feature_only": FeatureOnlySignal,
     "erasure": ErasureSignal,
     "gradient_neutralising": GradientNeutralisingSignal,
     "gradient_control": GradientControlSignal,
 }
+SIGNALS: dict[str, dict[str, tuple[type[Part], ...]]] = {
+    "bound": {strategy: (signal,) for strategy, signal in BOUND_SIGNALS.items()},
+    **DATA_SIGNALS,
+    "table": {
+        strategy: tuple(
+            dict.fromkeys(
+                [kinds[strategy][0] for kinds in DATA_SIGNALS.values() if strategy in kinds]
+            )
+        )
+        + (signal,)
+        for strategy, signal in BOUND_SIGNALS.items()
+    },
+}
+"""By learner and strategy: the kinds of signal there are. A strategy that is not there is not
+known with that learner."""
 
 
 class Collective(Part):
@@ -315,24 +345,6 @@ class Collective(Part):
 
 
 # --- the rest ------------------------------------------------------------------------------------
-
-
-class Platform(Part):
-    """The firm that learns."""
-
-    learner: Literal["bound"] = param("how success comes about; bound: the closed-form lower bound")
-    suboptimality: float = param(
-        "distance of the platform's classifier from an optimal one",
-        unit="total variation",
-        symbol="ε",
-        default=0.0,
-        ge=0,
-        lt=1,
-    )
-    bound: Literal["hardt2023", "joint_tv", "conditional_tv"] = param(
-        "which treatment of the suboptimality", default="hardt2023"
-    )
-    retrain_every: int = param("epochs between trainings", unit="epochs", default=1, ge=1)
 
 
 class Revision(Part):

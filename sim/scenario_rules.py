@@ -15,14 +15,27 @@ from typing import TYPE_CHECKING, Any
 from sim import scenario_parts as parts
 from sim.distributions import as_distribution
 from sim.edge_list import read_edges
-from sim.scenario_check import Address, Problem, did_you_mean
+from sim.scenario_check import Address, Problem, did_you_mean, require_complete
 from sim.scenario_fields import Unchecked, listed, quoted
+from sim.scenario_platform_rules import rows, step, strategies, universe
+from sim.scenario_platforms import (
+    GENERATED,
+    PEOPLE_LEARNERS,
+    SLOW_LEARNERS,
+    BayesPlatform,
+    BoundPlatform,
+    RowData,
+    TablePlatform,
+)
 from sim.toml_text import shown
+from sim.trained import BadData, problems_of, shares_by_data
 
 if TYPE_CHECKING:
     from sim.scenario import Scenario
 
 Found = Iterator[Problem]
+EVERY_SIZE = "the platform would have to be trained at every size"
+MEASURE = 'measure success first, and use learner = "table"'
 SLACK = 1e-9  # sums of shares such as 0.1 + 0.2 + 0.7 exceed 1 by rounding alone
 
 
@@ -41,9 +54,12 @@ def _rules(scenario: Scenario, folder: Path) -> Iterator[Found]:
     plain: tuple[Callable[[Scenario], Found], ...] = (
         group_shares,
         one_collective,
+        strategies,
         several_collectives,
         starts,
         suboptimality,
+        universe,
+        rows,
         revision_noise,
         pivotal,
         sequential,
@@ -51,6 +67,7 @@ def _rules(scenario: Scenario, folder: Path) -> Iterator[Found]:
     )
     yield from (rule(scenario) for rule in plain)
     yield network(scenario, folder)
+    yield data(scenario, folder)
     for address, table in _tables(scenario):
         yield distribution(table, "cost", address)
         yield distribution(table, "free_riding", address)
@@ -62,6 +79,20 @@ def _rules(scenario: Scenario, folder: Path) -> Iterator[Found]:
         yield recruits(scenario, name)
         yield overlap(scenario, name)
         yield pull(scenario, name)
+
+
+def referenced_files(s: Scenario) -> dict[str, str]:
+    """Files that the scenario names, by the address where it does: their content counts, too."""
+    files = {}
+    if isinstance(s.population.network, parts.Edges):
+        files["population.network.path"] = s.population.network.path
+    if isinstance(s.platform, BayesPlatform) and s.platform.universe != GENERATED:
+        files["platform.universe"] = s.platform.universe
+    if isinstance(s.platform, RowData) and s.platform.data != GENERATED:
+        files["platform.data"] = s.platform.data
+    if isinstance(s.platform, TablePlatform):
+        files["platform.table"] = s.platform.table
+    return files
 
 
 def _tables(scenario: Scenario) -> list[tuple[Address, Any]]:
@@ -80,8 +111,22 @@ def _tables(scenario: Scenario) -> list[tuple[Address, Any]]:
 
 
 def group_shares(s: Scenario) -> Found:
-    """Groups cannot hold more than everybody."""
-    total = math.fsum(group.share for group in s.population.groups.values())
+    """Groups are all given by share or all by data, and cannot hold more than everybody."""
+    groups, here = s.population.groups, ("population", "groups")
+    by_data = [name for name, group in groups.items() if group.where is not None]
+    for name, group in groups.items():
+        if group.share is None and group.where is None:
+            text = "missing; must be a number in (0, 1], or where in its place"
+            yield Problem((*here, name, "share"), f"{text} (share of the population)")
+        elif group.share is not None and group.where is not None:
+            text = "got share as well; must be one of share and where"
+            yield Problem((*here, name, "where"), text)
+        elif group.share is not None and by_data:
+            text = f"got a share, but {by_data[0]} has where; must be one way for all groups"
+            yield Problem((*here, name, "share"), text)
+    if by_data:
+        return
+    total = math.fsum(group.share for group in groups.values() if group.share is not None)
     if total > 1 + SLACK:
         text = f"got shares that sum to {total:g}; must sum to at most 1 (share of the population)"
         yield Problem(("population", "groups"), text)
@@ -135,6 +180,9 @@ def _within_unit(spec: Any, address: Address, support: tuple[float, float]) -> F
 def network(s: Scenario, folder: Path) -> Found:
     """A network that exists for so many people."""
     net, size, here = s.population.network, s.population.size, ("population", "network")
+    if net is not None and s.platform.learner in SLOW_LEARNERS:
+        text = f'got a network; must be absent with learner = "{s.platform.learner}"'
+        yield Problem(here, f"{text} ({EVERY_SIZE} that neighbours can show; {MEASURE})")
     match net:
         case parts.WattsStrogatz():
             if net.k % 2:
@@ -162,7 +210,14 @@ def _blocks(s: Scenario, net: parts.StochasticBlock) -> Found:
         text = 'got "stochastic_block" without groups; must have [population.groups.*] as blocks'
         yield Problem((*here, "kind"), text)
         return
-    shares = [group.share for group in s.population.groups.values()]
+    groups = s.population.groups.values()
+    shares = [group.share for group in groups if group.share is not None]
+    if len(shares) < len(groups):
+        if any(group.where for group in groups):
+            text = 'got "stochastic_block" with groups by where; must be groups by share'
+            why = "ties are given as numbers of neighbours in blocks of a fixed size"
+            yield Problem((*here, "kind"), f"{text} ({why})")
+        return
     rest = 1 - math.fsum(shares)
     smallest = min([*shares, rest] if rest > SLACK else shares)
     largest = max([*shares, rest])
@@ -188,7 +243,7 @@ def one_collective(s: Scenario) -> Found:
 
 def several_collectives(s: Scenario) -> Found:
     """Only feature-label has a bound for several collectives (theory section 3)."""
-    if s.platform.learner != "bound" or len(s.collectives) < 2:
+    if not isinstance(s.platform, BoundPlatform) or len(s.collectives) < 2:
         return
     for name, collective in s.collectives.items():
         try:
@@ -232,17 +287,20 @@ def overlap(s: Scenario, name: str) -> Found:
 def pull(s: Scenario, name: str) -> Found:
     """A step cannot go further than the target: ξη ≤ 1 (H23 theorem 4.5)."""
     signal = s.collectives[name].signal
-    if not isinstance(signal, parts.GradientControlSignal):
-        return
-    if signal.pull * signal.learning_rate > 1 + SLACK:
-        most = f"≤ 1/learning_rate = {1 / signal.learning_rate:g}"
-        text = f"got {signal.pull:g}; must be {most} (1/step)"
-        yield Problem(("collectives", name, "signal", "pull"), text)
+    if isinstance(signal, parts.GradientControlSignal):
+        yield from step(name, signal.pull, signal.learning_rate)
 
 
 def starts(s: Scenario) -> Found:
     """Whoever are members at epoch 0 must fit into the groups they are recruited from."""
-    shares = {name: group.share for name, group in s.population.groups.items()}
+    groups = s.population.groups
+    if all(group.share is not None for group in groups.values()):
+        yield from starts_fit(s, {name: group.share for name, group in groups.items()})
+
+
+def starts_fit(s: Scenario, shares: dict[str, Any]) -> Found:
+    """The same for groups of these shares."""
+    shares = dict(shares)
     shares[""] = max(0.0, 1 - math.fsum(shares.values()))
     wanted: dict[frozenset[str], float] = {}
     names: dict[frozenset[str], list[str]] = {}
@@ -281,6 +339,8 @@ def _subsets(pools: list[frozenset[str]]) -> Iterator[tuple[frozenset[str], ...]
 
 def suboptimality(s: Scenario) -> Found:
     """Where an ε term exists (theory section 2)."""
+    if not isinstance(s.platform, BoundPlatform):
+        return
     epsilon, bound, here = s.platform.suboptimality, s.platform.bound, ("platform", "suboptimality")
     if bound == "conditional_tv" and epsilon >= 0.5:
         text = f'got {epsilon:g}; must be < 0.5 with bound = "conditional_tv" (total variation)'
@@ -298,6 +358,32 @@ def suboptimality(s: Scenario) -> Found:
             why = "a platform that is off by ε in joint total variation can undo erasure altogether"
             yield Problem(("platform", "bound"), f"{text} ({why})")
             return
+
+
+def data(s: Scenario, folder: Path) -> Found:
+    """The data that a platform is trained on have what the scenario asks of them."""
+    groups = {name: group.where for name, group in s.population.groups.items()}
+    by_data = bool(groups) and all(where is not None for where in groups.values())
+    if s.platform.learner not in PEOPLE_LEARNERS:
+        for name, where in groups.items():
+            if where is not None:
+                text = f"got {shown(dict(where))}; must be absent"
+                why = f'with learner = "{s.platform.learner}" people are no data points'
+                yield Problem(("population", "groups", name, "where"), f"{text} ({why})")
+    for rule in (strategies, universe, rows):  # reported by themselves
+        if any(rule(s)):
+            return
+    if isinstance(s.platform, BoundPlatform):
+        return
+    require_complete([s.platform, s.collectives, s.population.groups, s.seed])
+    found = problems_of(s, folder)
+    yield from found
+    if by_data and not found and s.platform.learner in PEOPLE_LEARNERS:
+        try:
+            shares = shares_by_data(s, folder)
+        except BadData:
+            return
+        yield from starts_fit(s, dict(zip(groups, shares, strict=True)))
 
 
 def revision_noise(s: Scenario) -> Found:
@@ -319,11 +405,19 @@ def pivotal(s: Scenario) -> Found:
     if s.population.network is not None:
         why = "there people see their neighbours' membership, not the published success"
         yield Problem(here, f"{got} on a network ({why})")
+    if s.platform.learner in PEOPLE_LEARNERS:
+        why = "the platform would have to be trained once for every person who decides"
+        yield Problem(here, f'{got} with learner = "{s.platform.learner}" ({why})')
 
 
 def sequential(s: Scenario) -> Found:
     """One at a time means that success is new after each person."""
-    if s.revision.activation == "sequential" and s.platform.retrain_every > 1:
+    here = ("revision", "activation")
+    if s.revision.activation == "sequential" and s.platform.learner in PEOPLE_LEARNERS:
+        text = f'got "sequential"; must be "simultaneous" with learner = "{s.platform.learner}"'
+        why = "the platform would have to be trained anew after each person"
+        yield Problem(here, f"{text} ({why})")
+    elif s.revision.activation == "sequential" and s.platform.retrain_every > 1:
         text = f'got {s.platform.retrain_every}; must be 1 with activation = "sequential"'
         why = "success is updated after each person"
         yield Problem(("platform", "retrain_every"), f"{text}, where {why} (epochs)")
@@ -344,3 +438,6 @@ def principal(s: Scenario) -> Found:
     if s.population.network is not None:
         why = "people see no published success there by which to price the subsidy"
         yield Problem(("principal",), f"got a table; must be absent on a network ({why})")
+    if s.platform.learner in SLOW_LEARNERS:
+        text = f'got a table; must be absent with learner = "{s.platform.learner}"'
+        yield Problem(("principal",), f"{text} ({EVERY_SIZE} to be priced; {MEASURE})")

@@ -19,6 +19,7 @@ PURPOSES = {
     "revision": 6,  # noise of the choice itself
     "agents": 7,  # Mesa's own model.rng: shuffles, and whatever a user's agents draw
     "data": 8,  # which data point each person is
+    "learner": 9,  # the platform's own: held-out people, first weights; always of replicate 0
 }
 
 

@@ -6,12 +6,29 @@ from learners import bounds
 from learners.several import SeveralBound
 from learners.success import Bound, SuccessFunction
 from sim import scenario_parts as parts
+from sim import trained
 from sim.scenario import Scenario
+from sim.scenario_platforms import BoundPlatform
 
 
 def success_function(scenario: Scenario) -> SuccessFunction:
-    """The success function S of the scenario's platform and strategies, by size of collectives."""
-    names, platform = scenario.names, scenario.platform
+    """The success function S of the scenario's platform and strategies.
+
+    Raises
+    ------
+    ScenarioError
+        The data that the platform is trained on are not (or no longer) those that it asks for.
+    ResultsError
+        A measured table is of another scenario.
+    """
+    if isinstance(scenario.platform, BoundPlatform):
+        return bound_of(scenario, scenario.platform)
+    return trained.success_of(scenario)
+
+
+def bound_of(scenario: Scenario, platform: BoundPlatform) -> SuccessFunction:
+    """The closed-form lower bound."""
+    names = scenario.names
     if len(names) == 1:
         return Bound(names[0], curve_of(scenario.collectives[names[0]].signal, platform))
     several = [
@@ -30,7 +47,7 @@ def success_function(scenario: Scenario) -> SuccessFunction:
     )
 
 
-def curve_of(signal: parts.Signal, platform: parts.Platform) -> bounds.Curve:
+def curve_of(signal: parts.Signal, platform: BoundPlatform) -> bounds.Curve:
     """S(α) of one collective alone (theory section 2)."""
     treatment = (platform.suboptimality, platform.bound)
     match signal:
@@ -44,3 +61,4 @@ def curve_of(signal: parts.Signal, platform: parts.Platform) -> bounds.Curve:
             return bounds.gradient_neutralising(signal.own_gradient, signal.base_gradient)
         case parts.GradientControlSignal():
             return bounds.gradient_control(signal.pull, signal.learning_rate, signal.steps)
+    raise TypeError(f"no closed form of success: {signal!r}")  # the scenario's own rule

@@ -51,6 +51,7 @@ share = 0.5
 STRATEGIES = (
     '"feature_label", "feature_only", "erasure", "gradient_neutralising" or "gradient_control"'
 )
+LEARNERS = '"bound", "bayes", "logistic", "gradient" or "table"'
 PEOPLE_SEE = "people see no published success there by which to price the subsidy"
 
 
@@ -69,7 +70,7 @@ CASES: dict[str, tuple[dict[int, str], str]] = {
         "folder\n"
         ": population: missing; must be a table\n"
         ": collectives: missing; must be a table\n"
-        ": platform: missing; must be a table",
+        ': platform: missing; must be a table such as { learner = "bound", … }',
     ),
     "no value": (
         {4: "cost ="},
@@ -169,7 +170,7 @@ CASES: dict[str, tuple[dict[int, str], str]] = {
     ),
     "no tables": (
         {2: "population = 3", 3: "", 4: "", 5: "", 10: "[x]", 11: ""},
-        ": platform: missing; must be a table\n"
+        ': platform: missing; must be a table such as { learner = "bound", … }\n'
         ":2: population: got 3; must be a table\n"
         ":10: x: unknown key; must be one of schema, name, title, cites, seed, epochs, stop, "
         "population, collectives, platform, revision, principal",
@@ -334,7 +335,8 @@ CASES: dict[str, tuple[dict[int, str], str]] = {
     ),
     "group with a size": (
         {END: GROUPS.replace("share = 0.3", "share = 0.3\nsize = 30")},
-        ":14: population.groups.artists.size: unknown key; must be one of share, cost, free_riding",
+        ":14: population.groups.artists.size: unknown key; must be one of share, where, cost, "
+        "free_riding",
     ),
     "group name": (
         {END: '[population.groups."web artists"]\nshare = 0.3'},
@@ -533,12 +535,12 @@ CASES: dict[str, tuple[dict[int, str], str]] = {
             8: "signal = { token = 1240, every = 20 }",
             11: 'learner = "distilbert"\nmodel = "tiny"\ndataset = "generated"\ntext = "text"',
         },
-        ':11: platform.learner: got "distilbert"; must be "bound" (other learners arrive in a '
+        f':11: platform.learner: got "distilbert"; must be {LEARNERS} (other learners arrive in a '
         "later version)",
     ),
     "unknown learner": (
         {11: 'learner = "bounds"'},
-        ':11: platform.learner: got "bounds"; must be "bound"; did you mean "bound"?',
+        f':11: platform.learner: got "bounds"; must be {LEARNERS}; did you mean "bound"?',
     ),
     "suboptimality": (
         {11: 'learner = "bound"\nsuboptimality = 1'},
@@ -835,7 +837,11 @@ GARBAGE: list[Any] = [
     *(0, 1, -1, 2**70, 10**400, True, 0.5, 1e308, -1e308, 5e-324, math.nan, math.inf),
     *("", "x", "union", "\x00", [], [1], ["artists", "artists"], [[]], {}, {"": {}}, {"union": 3}),
     *({"a": {"b": {}}}, {"start": 0.3}, {"when": "never"}, {"policy": {}}, {"learner": []}),
-    *({"learner": "bayes"}, {"dist": []}, {"dist": "normal"}, {"kind": "edges", "path": "."}),
+    *({"learner": "bayes"}, {"dist": []}, {"set": {}}, {"where": {"x": 1}, "set": {"x": [1]}}),
+    *({"learner": "bayes", "universe": "generated"}, {"set": {"signal": "yes"}}),
+    {"learner": "bayes", "universe": "\x00"},
+    {"learner": "logistic", "data": "generated", "generated": {"rows": 20}},
+    *({"dist": []}, {"dist": "normal"}, {"kind": "edges", "path": "."}),
     {"dist": "normal", "mean": 1e308, "sd": 5e-324, "low": 0},
     {"dist": "lognormal", "median": 5e-324, "sigma": 1e308, "low": 1, "high": 2},
     {"dist": "beta", "a": 1e-300, "b": 1e300, "low": 0.5, "high": 0.6},

@@ -180,6 +180,18 @@ def test_imitators_move_towards_what_pays():
     assert path[1] == pytest.approx(0.3 + 0.3 * 0.7 * gain, abs=1e-12)
 
 
+def test_imitators_copy_with_probability_one_at_most():
+    """By hand: S = α = 0.4, γ = 0, half with c = 0.1, half with c = 3, members at random.
+
+    Dear members (0.2) copy outsiders (0.6) surely, though they gain 2.6: −0.12. Outsiders (0.6),
+    dear or not, copy cheap members (0.2) with probability 0.3: +0.036.
+    """
+    law = {"dist": "values", "values": [0.1, 3.0]}
+    world = scenario({**LINEAR, "population.cost": law, "revision.protocol": "imitation"})
+    path = alphas(mean_field_path(world, epochs=1, start={"union": 0.4}))
+    assert path[1] == pytest.approx(0.4 - 0.12 + 0.036, abs=1e-12)
+
+
 def test_where_there_is_no_mean_field():
     network = {"population.network": {"kind": "watts_strogatz", "k": 4, "p": 0.1}}
     with pytest.raises(ValueError, match="network"):
