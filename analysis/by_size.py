@@ -19,8 +19,8 @@ from sim.success_of import success_function
 
 Floats = NDArray[np.float64]
 
-SIZES = np.unique(np.concatenate([[0.0], np.geomspace(1e-3, 0.1, 25), np.linspace(0.1, 1.0, 19)]))
-"""Sizes of the trainings: 1e-3 is the smallest, and below it S is a line from S(0) = 0."""
+SIZES = np.unique(np.concatenate([[0.0], np.geomspace(1e-4, 0.1, 31), np.linspace(0.1, 1.0, 19)]))
+"""Sizes of the trainings: 1e-4 is the smallest, and below it S is a line from S(0) = 0."""
 
 
 class Interpolated(SuccessFunction):

@@ -74,7 +74,7 @@ def participation_cobweb(scenario: Scenario, start: float | None = None) -> Figu
     figure, axes = blank(min(width, DOUBLE), 3.2, columns=len(zooms))
     for panel, limit in zip(axes[0], zooms, strict=True):
         _draw_map(panel, participation, points, limit)
-        _draw_cobweb(panel, participation, begin)
+        _draw_cobweb(panel, participation, begin, limit)
         panel.set_xlabel(f"share in {name} now, α")
     axes[0, 0].set_ylabel("share who want to be members, F(α)")
     if len(zooms) > 1:
@@ -115,10 +115,11 @@ def _label_points(axes: Axes, values: Sequence[float], limit: float) -> None:
         )
 
 
-def _draw_cobweb(axes: Axes, participation: ParticipationMap, start: float) -> None:
+def _draw_cobweb(axes: Axes, participation: ParticipationMap, start: float, limit: float) -> None:
     path = cobweb(participation, start)
     axes.plot(*path, color=VERMILION, linewidth=0.9, linestyle=(0, (4, 1.5)), gid="cobweb")
-    axes.plot([start], [0], marker="^", color=VERMILION, clip_on=False, zorder=6, gid="start")
+    if start <= limit:
+        axes.plot([start], [0], marker="^", color=VERMILION, clip_on=False, zorder=6, gid="start")
 
 
 def cobweb(participation: ParticipationMap, start: float, steps: int = 60) -> tuple[Floats, Floats]:

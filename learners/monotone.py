@@ -65,7 +65,8 @@ class PiecewiseLinear:
             )
 
     def __call__(self, alpha: npt.ArrayLike) -> Array:
-        return np.asarray(np.interp(alpha, self.sizes, self.values), dtype=np.float64)
+        alpha = np.asarray(alpha, dtype=np.float64)
+        return np.asarray(np.interp(alpha, self.sizes, self.values))
 
     def critical_mass(self, target: float) -> float:
         """Where the line first reaches S*; nan where it never does."""

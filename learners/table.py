@@ -155,11 +155,12 @@ def read_table(
             )
     try:
         names = meta["collectives"]
-        arrays = [
+        sizes, success = (
             np.column_stack([columns[f"{prefix}.{name}"] for name in names])
             for prefix in ("size", "success")
-        ]
-        return MeasuredTable.of(names, *arrays, columns["replicate"], columns["seconds"], meta)
+        )
+        replicate, seconds = columns["replicate"], columns["seconds"]
+        return MeasuredTable.of(names, sizes, success, replicate, seconds, meta)
     except (KeyError, TypeError, ValueError) as error:
         raise ResultsError(f"{path}: is damaged ({error})") from error
 

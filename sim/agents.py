@@ -116,7 +116,7 @@ class PeopleModel(mesa.Model):
             raise self._refused(row, state)
         self.population.join(row, state)
 
-    def seen(self, rows: Codes) -> NDArray[np.float64]:
+    def seen(self, rows: NDArray[np.integer]) -> NDArray[np.float64]:
         """(n, K) success as these people see it: published, or by those whom they know."""
         if self.graph is not None:
             return revision.local_success(self, rows)
@@ -124,7 +124,7 @@ class PeopleModel(mesa.Model):
             return revision.current_offers(self).join[self.population.membership[rows]]
         return np.broadcast_to(self.published, (len(rows), len(self.collectives)))
 
-    def utilities(self, rows: Codes) -> NDArray[np.float64]:
+    def utilities(self, rows: NDArray[np.integer]) -> NDArray[np.float64]:
         """(n,) utility of these people as things stand, see :attr:`Person.utility`."""
         p = self.population
         columns = (p.cost[rows], p.free_riding[rows], self.dues)

@@ -121,6 +121,7 @@ class Economy(PeopleModel, mesa.Model):
         self.history = History(self)
         self._quiet = 0
         self._landmark: tuple[int, tuple, NDArray] | None = None
+        self._trained: tuple[NDArray[np.integer], NDArray[np.float64]] | None = None
         self.publish()
         self.init_people(agent_class)
 
@@ -185,9 +186,13 @@ class Economy(PeopleModel, mesa.Model):
 
     def measure(self) -> NDArray[np.float64]:
         """(K,) success of the platform trained on everybody's data as it is now."""
-        if self.success.sees_people:
-            return self.success.by_membership(self.population.membership)
-        return self.success.at(self.alpha)
+        if not self.success.sees_people:
+            return self.success.at(self.alpha)
+        # One training per state: asking again must neither cost one nor train further.
+        membership = self.population.membership
+        if self._trained is None or not np.array_equal(self._trained[0], membership):
+            self._trained = (membership.copy(), self.success.by_membership(membership))
+        return self._trained[1]
 
     def publish(self) -> None:
         """Measure success as things are and make it what people see."""

@@ -212,18 +212,20 @@ def _write_scenario(scenario: Scenario, folder: Path) -> None:
     (folder / "scenario.toml").write_text(scenario.source, encoding="utf-8")
     _write_json(folder / "resolved.json", scenario.resolved())
 
-    network = scenario.population.network
-    if network is not None and network.kind == "edges" and not Path(network.path).is_absolute():
-        base = _base(folder, network.path)
-        base.mkdir(parents=True)
-        copy = base / network.path
+    # Files that the scenario names go with it, so that the folder can be opened anywhere.
+    flat = scenario.flat()
+    named = [str(flat[key]) for key in scenario.files if not Path(str(flat[key])).is_absolute()]
+    base = _base(folder, named)
+    for name in named:
+        copy = base / name
+        base.mkdir(parents=True, exist_ok=True)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(scenario.folder / network.path, copy)
+        shutil.copyfile(scenario.folder / name, copy)
 
 
-def _base(folder: Path, named: str) -> Path:
-    """The folder in ``files/`` from which the relative path ``named`` stays within ``files/``."""
-    up = Path(named).parts.count("..")
+def _base(folder: Path, named: Sequence[str]) -> Path:
+    """The folder in ``files/`` from which the relative paths ``named`` stay within ``files/``."""
+    up = max((Path(name).parts.count("..") for name in named), default=0)
     return folder.joinpath("files", *(["here"] * up))
 
 
@@ -318,8 +320,10 @@ def _scenario(folder: Path) -> Scenario:
         tables = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ResultsError(f"{path}: cannot be read ({error})") from error
-    named = tables.get("population", {}).get("network", {}).get("path")
-    return from_resolved(tables, _base(folder, named) if named else folder)
+    named = [tables.get("population", {}).get("network", {}).get("path")]
+    named += [tables.get("platform", {}).get(key) for key in ("universe", "data", "table")]
+    paths = [name for name in named if name and not Path(name).is_absolute()]
+    return from_resolved(tables, _base(folder, paths))
 
 
 def _table(path: Path) -> pd.DataFrame:

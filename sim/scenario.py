@@ -106,6 +106,11 @@ class Scenario(Part):
         return self._folder
 
     @property
+    def files(self) -> dict[str, str]:
+        """SHA-256 of the content of each file that the scenario names, by address."""
+        return dict(self._files)
+
+    @property
     def source(self) -> str:
         """The text as it was given; composed where the scenario was made in Python."""
         return self.to_toml() if self._source is None else self._source

@@ -108,7 +108,7 @@ def _variant(part: type[Part]) -> str:
 
 
 def _signal_variant(uses: list[tuple[str, str]]) -> str:
-    """With which strategies and learners a signal goes; the strategy alone where it is a formula."""
+    """With which strategies and learners a signal goes; just the strategy where it is a formula."""
     strategies, learners = (list(dict.fromkeys(words)) for words in zip(*uses, strict=True))
     which = f"strategy = {listed(quoted(strategies))}"
     return which if learners == ["bound"] else f"{which}, learner = {listed(quoted(learners))}"

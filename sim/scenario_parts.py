@@ -296,16 +296,17 @@ BOUND_SIGNALS: dict[str, type[Part]] = {
     "gradient_neutralising": GradientNeutralisingSignal,
     "gradient_control": GradientControlSignal,
 }
+
+
+def _knowing(strategy: str) -> list[dict[str, tuple[type[Part], ...]]]:
+    return [known for known in DATA_SIGNALS.values() if strategy in known]
+
+
 SIGNALS: dict[str, dict[str, tuple[type[Part], ...]]] = {
     "bound": {strategy: (signal,) for strategy, signal in BOUND_SIGNALS.items()},
     **DATA_SIGNALS,
     "table": {
-        strategy: tuple(
-            dict.fromkeys(
-                [kinds[strategy][0] for kinds in DATA_SIGNALS.values() if strategy in kinds]
-            )
-        )
-        + (signal,)
+        strategy: (*dict.fromkeys(known[strategy][0] for known in _knowing(strategy)), signal)
         for strategy, signal in BOUND_SIGNALS.items()
     },
 }

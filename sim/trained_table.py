@@ -22,6 +22,13 @@ def measured(s: Scenario) -> dict[str, Any]:
     return {"collectives": list(s.names), "strategies": json.loads(asked(s))}
 
 
+def setup_of(s: Scenario) -> dict[str, Any]:
+    """What success by size of a scenario depends on, as JSON: the name of its measurements."""
+    platform = s.platform.model_dump(mode="json", exclude={"retrain_every"}, exclude_none=True)
+    files = {key: digest for key, digest in s.files.items() if key.startswith("platform.")}
+    return {"platform": platform, "files": files, "seed": s.seed, **measured(s)}
+
+
 def prepare_table(s: Scenario, platform: TablePlatform, folder: Path) -> Prepared:
     """Read the table.
 

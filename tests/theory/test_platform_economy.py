@@ -6,6 +6,8 @@ analytic bound of the same signal asks for more; and it matters who joins.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -13,11 +15,16 @@ from analysis.equilibria import equilibria
 from analysis.report import equilibria_report
 from analysis.threshold import critical_threshold
 from learners.bayes import BayesPlatform
+from learners.errors import ResultsError, ScenarioError
+from learners.table import MeasuredTable
 from sim.distributions import type_classes
 from sim.model import Economy
+from sim.results import open_results, write
+from sim.runs import run
 from sim.scenario import Scenario, load, loads
 from sim.streams import Streams
 from sim.success_of import success_function
+from sim.trained_table import measured
 
 N = 40_000
 WATERMARK = """\
@@ -293,3 +300,46 @@ def test_steering_and_the_principal_of_an_exact_platform() -> None:
     assert done["final"]["union"]["alpha"] == 1.0
     assert done["spent"] > 0.0
     assert any("by size" in note for note in equilibria_report(paid)["notes"])
+
+
+# --- measured tables -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tabled(tmp_path: Path) -> Scenario:
+    """The fitted platform's success, measured at a few sizes and read back."""
+    rows = loads(ROWS, folder=tmp_path)
+    sizes = np.linspace(0.0, 1.0, 21)
+    success = success_function(rows).at(sizes[:, None])
+    MeasuredTable.of(rows.names, sizes, success, meta=measured(rows)).save(tmp_path / "s.parquet")
+    return rows.replace({"platform": {"learner": "table", "table": "s.parquet"}})
+
+
+def test_a_table_stands_for_the_platform_it_was_measured_on(tabled: Scenario) -> None:
+    sizes = np.linspace(0.0, 1.0, 21)[:, None]
+    found, truth = (success_function(s).at(sizes) for s in (tabled, loads(ROWS)))
+    np.testing.assert_allclose(found, np.maximum.accumulate(truth), atol=0.01)
+    measured_at = equilibria_report(tabled)["collectives"]["union"]["alpha_crit"]
+    crit = critical_threshold(loads(ROWS)).alpha_crit
+    assert measured_at == pytest.approx(crit, abs=0.05)
+    assert Economy(tabled.replace({"collectives.union.start": 0.5})).run().summary["final"]
+    assert loads(tabled.to_toml(), folder=tabled.folder) == tabled
+
+
+def test_a_table_of_another_scenario_is_refused(tabled: Scenario) -> None:
+    with pytest.raises(ResultsError, match="measured for another scenario") as caught:
+        tabled.replace({"collectives.union.target": "0"})
+    assert caught.value.exit_code == 7
+    with pytest.raises(ResultsError, match="measured for another scenario"):
+        tabled.replace({"collectives.union.signal": {"set": {"x3": 2}}})
+    with pytest.raises(ScenarioError, match=r'platform.table: got "t.parquet", which does not exi'):
+        tabled.replace({"platform.table": "t.parquet"})
+    (tabled.folder / "note.parquet").write_text("no table")
+    with pytest.raises(ResultsError, match="cannot be read"):
+        tabled.replace({"platform.table": "note.parquet"})
+
+
+def test_results_carry_the_data_with_them(formation: Scenario, tmp_path: Path) -> None:
+    few = formation.replace({"population.size": 200})
+    folder = write([run(few)], tmp_path / "there")
+    assert open_results(folder.rename(tmp_path / "moved")).scenario == few

@@ -18,6 +18,7 @@ from learners.errors import ScenarioError
 from sim.edge_list import read_edges
 from sim.scenario import Scenario, fields, fields_markdown, from_resolved, load, loads
 from sim.scenario_parts import Normal, Population, WattsStrogatz
+from sim.scenario_platforms import BayesPlatform, BoundPlatform
 from sim.toml_lines import toml_lines
 from sim.toml_text import dotted, inline
 
@@ -94,6 +95,36 @@ def test_the_designs_example_loads() -> None:
     assert s.source == DESIGN
 
 
+def test_the_designs_example_of_a_finite_universe_loads(tmp_path: Path) -> None:
+    (tmp_path / "p0.csv").write_text("watermark,label,weight\nno,a,6\nno,b,3\nyes,a,1\n")
+    platform = 'learner  = "bayes"\nuniverse = "p0.csv"\nlabel = "label"\nweight = "weight"'
+    text = SMALL.replace('learner = "bound"', platform).replace(
+        "signal = { uniqueness = 0.01, gap = 1.0 }",
+        'target = "b"\nsignal = { set = { watermark = "yes" } }',
+    )
+    s = loads(text, folder=tmp_path)
+    assert isinstance(s.platform, BayesPlatform)
+    assert s.flat()["collectives.union.signal.set.watermark"] == "yes"
+    assert loads(s.to_toml(), folder=tmp_path) == s
+    assert from_resolved(json.loads(json.dumps(s.resolved())), folder=tmp_path) == s
+    assert pickle.loads(pickle.dumps(s)) == s
+    moved = s.replace({"population.groups": {"web": {"where": {"label": "b"}}}})
+    assert loads(moved.to_toml(), folder=tmp_path).population.groups["web"].where == {"label": "b"}
+
+
+def test_columns_may_have_any_name_and_cells_any_plain_value(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("a b.c,n,label\nx,1,true\ny,2,false\n")
+    text = SMALL.replace('learner = "bound"', 'learner = "bayes"\nuniverse = "p.csv"').replace(
+        "signal = { uniqueness = 0.01, gap = 1.0 }",
+        'target = "true"\nsignal = { set = { "a b.c" = "y", n = 2 } }',
+    )
+    s = loads(text, folder=tmp_path)
+    assert s.flat()['collectives.union.signal.set."a b.c"'] == "y"
+    assert s.replace({'collectives.union.signal.set."a b.c"': "x"}) != s
+    assert s.replace({"collectives.union.signal.set.n": 2.0}).digest != s.digest
+    assert loads(s.to_toml(), folder=tmp_path) == s
+
+
 def test_its_principal_needs_a_population_without_a_network() -> None:
     principal = '[principal]\npolicy = "subsidy"\nbudget = 40.0\ncollective = "union"\n'
     with pytest.raises(ScenarioError, match="must be absent on a network"):
@@ -107,6 +138,7 @@ def test_defaults_are_those_of_the_design() -> None:
     assert (s.seed, s.epochs, s.title, s.cites) == (0, 300, "", ())
     assert s.stop.model_dump() == {"when": "settled", "tolerance": 0.0, "patience": 3}
     assert (s.population.free_riding, s.population.network) == (0.0, None)
+    assert isinstance(s.platform, BoundPlatform)
     assert (s.revision.protocol, s.revision.rate, s.platform.bound) == (
         "best_response",
         1.0,

@@ -77,18 +77,14 @@ def test_at_a_measured_size_it_is_the_mean_and_between_a_straight_line():
     assert success.at([0.2])[0] == pytest.approx(CURVE([0.1, 0.3]).mean())
     curve = success.curve()
     assert curve is not None
-    assert curve.critical_mass(0.6) == pytest.approx(
-        np.interp(0.6, CURVE(SIZES), SIZES), abs=1e-12
-    )
+    assert curve.critical_mass(0.6) == pytest.approx(np.interp(0.6, CURVE(SIZES), SIZES), abs=1e-12)
     held = TableSuccess(MeasuredTable.of(["union"], [0.1, 0.3], [0.4, 0.7]))
     np.testing.assert_allclose(held.at([[0.3], [1.0], [0.05], [0.0]])[:, 0], [0.7, 0.7, 0.2, 0])
 
 
 def test_noise_is_fitted_away_where_theory_says_so_and_only_there():
     table = MeasuredTable.of(["union"], [0.1, 0.2, 0.3], [0.4, 0.2, 0.9])
-    np.testing.assert_allclose(
-        TableSuccess(table).at([[0.1], [0.2], [0.3]])[:, 0], [0.3, 0.3, 0.9]
-    )
+    np.testing.assert_allclose(TableSuccess(table).at([[0.1], [0.2], [0.3]])[:, 0], [0.3, 0.3, 0.9])
     raw = TableSuccess(table, monotone=False)
     np.testing.assert_allclose(raw.at([[0.1], [0.2], [0.3]])[:, 0], [0.4, 0.2, 0.9])
     assert raw.curve() is None
@@ -98,16 +94,14 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
     """At sizes where replicates differ, and between sizes; 400 tables of 4 replicates."""
     sizes = np.array([0.06, 0.08, 0.1, 0.2, 0.5])
     between = np.array([0.07, 0.09, 0.15, 0.35])
-    at, inside = np.zeros(sizes.size), np.zeros(between.size)
+    points = np.append(sizes, between)
+    covered = np.zeros(points.size)
     for seed in range(400):
         success = TableSuccess(noisy(sizes=sizes, replicates=4, seed=seed), level=0.9)
-        for hits, points in ((at, sizes), (inside, between)):
-            low, high = success.interval(points[:, None])
-            truth = CURVE(points)
-            hits += (low[:, 0] <= truth) & (truth <= high[:, 0])
-    assert np.all(at / 400 > 0.9 - 3 * np.sqrt(0.09 / 400))
-    assert np.all(at / 400 < 0.99)  # and it is not simply everything
-    assert np.all(inside / 400 > 0.9 - 3 * np.sqrt(0.09 / 400))
+        low, high = success.interval(points[:, None])
+        covered += (low[:, 0] <= CURVE(points)) & (CURVE(points) <= high[:, 0])
+    assert np.all(covered / 400 > 0.9 - 3 * np.sqrt(0.09 / 400))
+    assert np.all(covered[: sizes.size] / 400 < 0.99)  # and it is not simply everything
 
 
 def test_one_replicate_says_nothing_of_its_spread():

@@ -1,0 +1,106 @@
+"""Measurements in parallel processes that outlive nobody and lose nothing.
+
+A process makes the learner once and then measures point after point, writing each to the cache
+itself. One that dies (out of memory, most often) breaks the whole pool: a new one is started, and
+only what is not in the cache is asked for again. If the parent dies, its processes see it and
+stop at once; what they had finished is on disk.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+
+from learners.bench import Bench, Measurement
+from learners.errors import MissingError
+
+Point = tuple[tuple[float, ...], int]
+# One thread in each: processes that all want all cores are slower than one alone.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+PATIENCE = 2  # pools in a row that may break without a single measurement made
+_bench: list[Bench] = []  # of a worker process: the one thing it measures
+
+
+def measure_in_processes(
+    bench: Bench, points: Sequence[Point], workers: int
+) -> Iterator[Measurement]:
+    """Measure the points, yielding each as it is done, in any order.
+
+    Raises
+    ------
+    MissingError
+        Two pools in a row broke before they had made a single measurement.
+    Exception
+        Whatever the learner raised first; measurements not begun by then are not made.
+    """
+    missing, fruitless = list(points), 0
+    while missing:
+        made = []
+        try:
+            for measurement in _one_pool(bench, missing, min(workers, len(missing))):
+                made.append((measurement.sizes, measurement.replicate))
+                yield measurement
+            return
+        except BrokenProcessPool as error:
+            for point in set(missing) - set(made):
+                known = bench.known(*point)  # finished, but the pool broke before it could say so
+                if known is not None:
+                    made.append(point)
+                    yield known
+            fruitless = 0 if made else fruitless + 1
+            if fruitless == PATIENCE:
+                raise MissingError(
+                    f"the processes that measure died (out of memory?); {len(missing)} "
+                    "measurements are missing, the others are kept. Try fewer workers"
+                ) from error
+            missing = [point for point in missing if point not in set(made)]
+
+
+def _one_pool(bench: Bench, points: Sequence[Point], workers: int) -> Iterator[Measurement]:
+    with _one_thread_each():
+        pool = ProcessPoolExecutor(
+            workers,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_start,
+            initargs=(Bench(bench.setup, bench.seed, bench.cache),),
+        )
+        futures = [pool.submit(_measure, *point) for point in points]
+    try:
+        for future in as_completed(futures):
+            yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start(bench: Bench) -> None:
+    """First thing in a new process."""
+    _bench[:] = [bench]
+    threading.Thread(target=_stop_with_parent, daemon=True).start()
+
+
+def _stop_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)  # nobody waits for the answer; half a training is worth nothing
+
+
+def _measure(sizes: tuple[float, ...], replicate: int) -> Measurement:
+    return _bench[0].measure(sizes, replicate)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes started within this block use one thread each, unless the user said otherwise."""
+    added = [name for name in THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(added, "1"))
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
