@@ -1,4 +1,5 @@
-"""The command line: ``alphacrit list | new | validate | show | run | success | equilibria``.
+"""The command line: ``alphacrit list | new | validate | show | run | success | equilibria``,
+and in ``alphacrit.cli_learn`` ``learn | cache``.
 
 An answer goes to stdout (one JSON document with ``--json``), everything else to stderr.
 
@@ -156,11 +157,12 @@ def root(
     """
 
 
-def _examples(*lines: str) -> str:
+def examples(*lines: str) -> str:
+    """The examples at the end of a command's help."""
     return "Examples:\n\n" + "\n\n".join(lines)
 
 
-@app.command("list", epilog=_examples("alphacrit list", "alphacrit list --json"))
+@app.command("list", epilog=examples("alphacrit list", "alphacrit list --json"))
 @guarded
 def list_(json: Json = False) -> None:
     """Show the scenarios that come with the project: name, title, source."""
@@ -173,7 +175,7 @@ def list_(json: Json = False) -> None:
         show.entries(found)
 
 
-@app.command(epilog=_examples("alphacrit new my-platform", "alphacrit new studies/first.toml"))
+@app.command(epilog=examples("alphacrit new my-platform", "alphacrit new studies/first.toml"))
 @guarded
 def new(
     target: Annotated[
@@ -212,7 +214,7 @@ def new(
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "alphacrit validate my-platform.toml",
         "alphacrit validate baseline --set population.cost=0.4",
     )
@@ -246,7 +248,7 @@ def validate(
 
 
 @app.command(
-    epilog=_examples("alphacrit show baseline", "alphacrit show baseline --set population.size=500")
+    epilog=examples("alphacrit show baseline", "alphacrit show baseline --set population.size=500")
 )
 @guarded
 def show(file: File, set_: Set = None, seed: Seed = None, json: Json = False) -> None:
@@ -268,7 +270,7 @@ def show(file: File, set_: Set = None, seed: Seed = None, json: Json = False) ->
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "alphacrit run baseline",
         "alphacrit run baseline --set collectives.union.start=0.015 --json",
         "alphacrit run my-platform.toml --replicates 20 --out results/first",
@@ -307,7 +309,7 @@ def run(
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "alphacrit success baseline --at union=0.01 --at union=0.02",
         "alphacrit success two-collectives --at union=0.02,guild=0.1 --json",
     )
@@ -343,7 +345,7 @@ def success(
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "alphacrit equilibria baseline",
         "alphacrit equilibria baseline --set population.free_riding=0.5 --json",
     )
@@ -360,3 +362,6 @@ def equilibria(file: File, set_: Set = None, json: Json = False) -> None:
         terminal.say_json(report)
     else:
         tables.equilibria(report, scenario)
+
+
+from alphacrit import cli_learn  # noqa: E402, F401 - adds its commands to ``app``

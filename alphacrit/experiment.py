@@ -124,8 +124,11 @@ def draw(scenario: Scenario, results: Sequence[RunResult], folder: Path) -> None
 
 
 def _bound(scenario: Scenario) -> dict[str, Any] | None:
-    """B for the collective that the principal pays, or None where there is none to state."""
-    if scenario.principal is None:
+    """B for the collective that the principal pays, or None where there is none to state.
+
+    She prices by best response; under noise or imitation B would be of another threshold.
+    """
+    if scenario.principal is None or scenario.revision.protocol != "best_response":
         return None
     from analysis.threshold import investment
 

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 from alphacrit.terminal import indented, number, say, say_prose, show_table, table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from alphacrit.catalogue import Entry
     from alphacrit.experiment import Finished
+    from learners.cache import Entry as CacheEntry
     from sim.scenario import Scenario
     from sim.scenario_fields import Part
 
@@ -126,6 +129,58 @@ def success(document: dict[str, Any]) -> None:
     say(f"success is {KINDS.get(document['kind'], document['kind'])}")
 
 
+# ---------------------------------------------------------------- learn, cache
+
+
+def learned(document: dict[str, Any]) -> None:
+    """``alphacrit learn``: success at each size, and what to do with the table."""
+    success(document)
+    made = document["measurements"] - document["cached"]
+    say(f"{made:,} measurements in {document['seconds']:.1f} s, {document['cached']:,} from before")
+    say(f"table in {document['table']}; its path is relative to the scenario file:")
+    say(f'  platform = {{ learner = "table", table = "{document["table"]}" }}')
+
+
+def critical_mass(document: dict[str, Any], each: Scenario) -> None:
+    """``alphacrit learn --critical-mass``: one sentence."""
+    found, name = document["critical_mass"], document["collective"]
+    sure = f"with confidence {number(found['confidence'])}"
+    goal = f"success ≥ {number(found['target'])}"
+    if found["high"] is None:
+        above = f"above {number(found['low'])}" if found["low"] else "anywhere"
+        text = f"{name}: the critical mass for {goal} is {above}, or no size suffices, {sure}"
+    else:
+        low, high = number(found["low"]), number(found["high"])
+        text = f"{name}: the critical mass for {goal} is between {low} and {high}, {sure}"
+    if found["alpha"] is not None:
+        members = f"{found['alpha'] * each.population.size:,.0f} members"
+        text += f"; most likely {number(found['alpha'])} ({members})"
+    say_prose(f"{text}. {found['trainings']:,} trainings")
+    if not found["reached"]:
+        say_prose("this is wider than was asked for; --max-trainings allows for more")
+
+
+def kept_json(entry: CacheEntry) -> dict[str, Any]:
+    """One setup of ``alphacrit cache list --json``."""
+    keys = ("digest", "measurements", "seconds", "bytes", "setup")
+    return {key: getattr(entry, key) for key in keys}
+
+
+def kept(folder: Path, found: Sequence[CacheEntry]) -> None:
+    """``alphacrit cache list``: a line for each setup."""
+    look = table("digest", "platform", "collectives", ">measurements", ">seconds", ">kB")
+    for entry in found:
+        settings = entry.setup.get("settings") or {}
+        platform = (settings.get("platform") or {}).get("learner", entry.setup.get("factory", ""))
+        names = ", ".join(entry.setup.get("collectives", ()))
+        counts = (f"{entry.measurements:,}", f"{entry.seconds:,.1f}", f"{entry.bytes / 1e3:,.0f}")
+        look.add_row(entry.digest[:12], platform, names, *counts)
+    if found:
+        show_table(look)
+    total = sum(entry.measurements for entry in found)
+    say(f"{total:,} measurements in {folder}")
+
+
 # ---------------------------------------------------------------- equilibria
 
 
@@ -172,12 +227,17 @@ def tipping(
             return f"no size tips it over: it ends with {_ending(most, size)}"
         return "no size sustains it"
     if critical == 0:
-        end = "" if several or not stable else f": from nothing to {_ending(max(stable), size)}"
+        # Where nobody is a rest point too, however unstable, somebody must be the first.
+        at_rest = any(point["alpha"][name] == 0 for point in points)
+        begin = "from the first member on" if at_rest else "from nothing"
+        end = "" if several or not stable else f": {begin} to {_ending(max(stable), size)}"
         return f"forms unaided{end}"
     members = critical * size
     below = max((alpha for alpha in stable if alpha < critical), default=0.0)
     above = min((alpha for alpha in stable if alpha > critical), default=1.0)
     falls = "the collective dies" if below == 0 else f"it falls back to {_ending(below, size)}"
+    if any(p["continuum"] and p["alpha"][name] <= critical for p in points):
+        falls = "it stays as it is (people are indifferent)"
     grows = "everybody joins" if above == 1 else f"it grows to {_ending(above, size)}"
     if several:  # where it ends depends on the others too
         falls, grows = "the collective shrinks", "it grows"
@@ -239,7 +299,12 @@ def _spending(done: Finished, spent: float) -> str:
     text = f"spent {number(spent)} of a budget of {number(principal.budget)} (utility, in total)"
     if done.bound is None:
         return text
-    return f"{text}; the upper bound B is {number(done.bound['total'])}"
+    # B is the infinite population's, by best response, with the other collectives held.
+    held = ""
+    others = [n for n in done.scenario.names if n != principal.collective]
+    if others:
+        held = " with the others held at their starts"
+    return f"{text}; the upper bound B is {number(done.bound['total'])} (infinite population{held})"
 
 
 def _people(members: float) -> str:

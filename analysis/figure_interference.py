@@ -46,8 +46,9 @@ def interference_map(scenario: Scenario, limit: float | None = None) -> Figure:
 
     Left and middle: S₁ and S₂ with contours; the heavy line is the critical size, where the share
     who want to be members equals the share who are. Right: arrows from α towards F(α), the fixed
-    points (filled stable, open not), and for each starting point what is left in the end when
-    everybody revises at once. Sizes that cannot be, for want of people, stay white.
+    points (filled stable, open not), the start (triangle), and for each starting point what is
+    left in the end when everybody revises at once. Sizes that cannot be, for want of people, stay
+    white.
 
     Parameters
     ----------
@@ -64,7 +65,8 @@ def interference_map(scenario: Scenario, limit: float | None = None) -> Figure:
     if len(scenario.names) != 2:
         raise ValueError(f"an interference map shows two collectives, not {len(scenario.names)}")
     participation, points = participation_map(scenario), equilibria(scenario)
-    ends = np.minimum(_reach(participation), limit or _room(participation, points))
+    start = np.array([c.start for c in scenario.collectives.values()])
+    ends = np.minimum(_reach(participation), limit or _room(participation, points, start))
     first, second = (np.linspace(0.0, end, CELLS) for end in ends)
     alpha = np.stack(np.meshgrid(first, second), axis=-1)  # (second, first, 2)
     possible = alpha.sum(axis=-1) <= 1.0 + 1e-12
@@ -84,9 +86,16 @@ def interference_map(scenario: Scenario, limit: float | None = None) -> Figure:
         panel.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         panel.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         panel.set_xlabel(f"share in {scenario.names[0]}")
-    for point in points:
-        if all(np.asarray(point.alpha) <= ends + 1e-12):
-            fixed_point(panels[2], point.alpha[0], point.alpha[1], point.stable)
+    shown = [p for p in points if all(np.asarray(p.alpha) <= ends + 1e-12)]
+    for point in shown:
+        fixed_point(panels[2], point.alpha[0], point.alpha[1], point.stable)
+    if len(shown) < len(points):
+        beyond = len(points) - len(shown)
+        panels[2].set_title(f"enlarged: {beyond} more fixed points beyond", fontsize=7)
+    if start.any():
+        panels[2].plot(
+            *start, marker="^", color=VERMILION, markersize=6, clip_on=False, zorder=7, gid="start"
+        )
     panels[0].set_ylabel(f"share in {scenario.names[1]}")
     return figure
 
@@ -97,11 +106,13 @@ def _reach(participation: ParticipationMap) -> Floats:
     return np.minimum(np.sum(shares, axis=0), 1.0)
 
 
-def _room(participation: ParticipationMap, points: Sequence[Equilibrium]) -> float:
-    """Where to end the axes so that the tipping points of each collective alone can be seen."""
+def _room(participation: ParticipationMap, points: Sequence[Equilibrium], start: Floats) -> float:
+    """Where to end the axes so that the tipping points of each alone, and the start, are seen."""
     alone = [max(p.alpha) for p in points if not p.stable and min(p.alpha) == 0.0]
     largest, whole = max(alone, default=0.0), float(_reach(participation).max())
-    return 4.0 * largest if 0.0 < largest < 0.08 * whole else whole
+    if not 0.0 < largest < 0.08 * whole:
+        return whole
+    return min(max(4.0 * largest, 1.5 * float(start.max())), whole)
 
 
 def _draw_success(axes: Axes, k: int, alpha: Floats, success: Floats, wanted: Floats) -> ContourSet:

@@ -4,6 +4,8 @@
     threshold_and_investment  where S crosses what people ask for, and B  (H23 figure 6)
     participation_cobweb      F(α), its fixed points, the path from a start
     paths                     α and S over the epochs, with replicates
+    bound_and_measured        the bound and what the platform learns, side by side
+    worst_case_and_bounds     the same for classifiers ε from the best    (H23 figure 1, right)
     interference_map          two collectives: S₁, S₂ and best response over (α₁, α₂)
 
 Each returns a `matplotlib.figure.Figure` and shows nothing; `save` writes PNG and SVG.
@@ -18,15 +20,18 @@ from matplotlib.figure import Figure
 
 from analysis.figure_dynamics import participation_cobweb, paths
 from analysis.figure_interference import interference_map
+from analysis.figure_measured import bound_and_measured, worst_case_and_bounds
 from analysis.figure_style import save
 from analysis.figure_success import success_curves
 from analysis.figure_threshold import threshold_and_investment
+from sim.scenario_platforms import SLOW_LEARNERS
 
 if TYPE_CHECKING:
     from sim.runs import RunResult
     from sim.scenario import Scenario
 
 __all__ = [
+    "bound_and_measured",
     "figures_for",
     "interference_map",
     "participation_cobweb",
@@ -34,6 +39,7 @@ __all__ = [
     "save",
     "success_curves",
     "threshold_and_investment",
+    "worst_case_and_bounds",
 ]
 
 
@@ -44,7 +50,8 @@ def figures_for(
 
     ``success`` always; with one collective ``threshold`` and ``participation``, with two
     ``interference``; none of these on a network, where people do not see the population's share;
-    ``paths`` where there are results.
+    ``bound_and_measured`` where the platform learns (of several collectives: an exact platform or a
+    table), and ``worst_case`` where it is ε-suboptimal; ``paths`` where there are results.
     """
     figures = {"success": success_curves(scenario)}
     network = scenario.population.network
@@ -54,6 +61,11 @@ def figures_for(
             figures["participation"] = participation_cobweb(scenario)
         elif len(scenario.names) == 2:
             figures["interference"] = interference_map(scenario)
+    learner = scenario.platform.learner
+    if learner != "bound" and (len(scenario.names) == 1 or learner not in SLOW_LEARNERS):
+        figures["bound_and_measured"] = bound_and_measured(scenario)
+    if getattr(scenario.platform, "worst", None) is not None:
+        figures["worst_case"] = worst_case_and_bounds(scenario)
     if results is not None:
         figures["paths"] = paths(results)
     return figures

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
+
+import numpy as np
 
 from analysis.by_size import Interpolated
 from analysis.equilibria import Equilibrium, equilibria
@@ -35,7 +38,9 @@ def equilibria_report(scenario: Scenario) -> dict[str, Any]:
         "protocol": scenario.revision.protocol,
         "collectives": {name: _collective(scenario, name) for name in scenario.names},
         "equilibria": [_equilibrium(e, scenario.names) for e in found],
-        "notes": _notes(scenario, found) + _notes_on_people(scenario, pmap.success),
+        "notes": _notes(scenario, found)
+        + _notes_on_ties(scenario, pmap.success)
+        + _notes_on_people(scenario, pmap.success),
     }
     chain = _stationary(scenario)
     if chain is not None:
@@ -98,6 +103,31 @@ def _notes(scenario: Scenario, found: tuple[Equilibrium, ...]) -> list[str]:
         notes.append("Each α_crit holds the other collectives at the sizes stated.")
     if any(e.continuum for e in found):
         notes.append("Between the two ends marked as a continuum every share is an equilibrium.")
+    return notes
+
+
+def _notes_on_ties(scenario: Scenario, success: SuccessFunction) -> list[str]:
+    """Pairs of collectives between which the whole population may be divided in any way.
+
+    Where everybody is a member and both do equally well at every division, ties keep people where
+    they are; of this edge of rest points the solver names the corners and the middle.
+    """
+    if scenario.revision.protocol != "best_response":
+        return []
+    names, notes = scenario.names, []
+    open_to_all = [k for k, c in enumerate(scenario.collectives.values()) if c.recruits is None]
+    for i, j in itertools.combinations(open_to_all, 2):
+        divided = np.zeros((3, len(names)))
+        divided[:, i] = (0.25, 0.5, 0.75)
+        divided[:, j] = 1 - divided[:, i]
+        s = success.at(divided)
+        dues = [scenario.collectives[names[k]].dues for k in (i, j)]
+        if np.ptp(s[:, [i, j]] - dues) == 0 and s[0, i] > 0:
+            notes.append(
+                f"With everybody in {names[i]} or {names[j]} both do equally well however people "
+                "are divided: where joining pays at all, every division is at rest, for in a tie "
+                "people stay."
+            )
     return notes
 
 

@@ -25,7 +25,7 @@ from analysis.fixed_points import Band, RestPoint, rest_points, smallest_reachin
 from analysis.laws import relief_below, type_table
 from analysis.participation import ParticipationMap, participation_map
 from learners.bounds import Curve, Ramp
-from learners.success import Bound
+from learners.success import Bound, SuccessFunction
 from sim.payoffs import gain, threshold
 from sim.scenario import Scenario
 
@@ -77,7 +77,11 @@ class Investment:
 
 
 def critical_threshold(
-    scenario: Scenario, collective: str | None = None, others: Mapping[str, float] | None = None
+    scenario: Scenario,
+    collective: str | None = None,
+    others: Mapping[str, float] | None = None,
+    *,
+    success: SuccessFunction | None = None,
 ) -> CriticalThreshold:
     """The critical threshold of one collective, the other ones' sizes held.
 
@@ -86,8 +90,11 @@ def critical_threshold(
     scenario : the economy; its network is not looked at (the population is well mixed)
     collective : name; may be left out where there is one only
     others : sizes of the other collectives; by default their ``start``
+    success : S in place of the platform's own, such as a bound on it
     """
     problem = _Problem.of(scenario, collective, others)
+    if success is not None:
+        problem = replace(problem, pmap=replace(problem.pmap, success=success))
     alike = problem.alike
     if alike is not None and problem.curve is not None:
         return problem.answer(_closed_form(problem.curve, *alike), CLOSED)

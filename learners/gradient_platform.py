@@ -59,13 +59,20 @@ class _Trained(PeoplePlatform):
         self.steps = require_steps(steps)
         self.retrain = retrain
         self.level = require_range("level", level, 0.0, 1.0, low_open=True, high_open=True)
-        self.starts = np.stack(
-            [
-                network.initial(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(r,))))
-                for r in range(replicates)
-            ]
-        )  # (R, P)
+        self._begin(seed, replicates)
+
+    def _begin(self, seed: int, replicates: int) -> None:
+        """Draw the initial weights of each replicate."""
+        streams = [np.random.SeedSequence(seed, spawn_key=(r,)) for r in range(replicates)]
+        first = [self.network.initial(np.random.default_rng(stream)) for stream in streams]
+        self.starts = np.stack(first)  # (R, P)
         self.theta = self.starts[0]
+
+    def reseeded(self, seed: int) -> Self:
+        """As `PeoplePlatform.reseeded`, with other initial weights."""
+        other = super().reseeded(seed)
+        other._begin(seed, len(self.starts))
+        return other
 
     def attach(self, points: npt.ArrayLike) -> Self:
         """The same platform for these people, untrained; person i is row points[i]."""

@@ -84,6 +84,13 @@ class PeoplePlatform(SuccessFunction):
         bound._known = {}
         return bound
 
+    def reseeded(self, seed: int) -> Self:
+        """The same data and strategies, nobody attached; people report by other random numbers."""
+        other = copy(self)
+        other._seed, other._known = seed, {}
+        other._points = other._draws = None
+        return other
+
     def at(self, alpha: npt.ArrayLike) -> Array:
         """S at sizes α (..., K), the mean over replicates; each distinct row is trained once."""
         return self._replicates(alpha).mean(axis=-2)

@@ -97,6 +97,10 @@ class SuccessFunction(ABC):
         """
         raise TypeError(f"{type(self).__name__} goes by sizes: its people are no data points")
 
+    def reseeded(self, seed: int) -> Self:
+        """The same platform with other random numbers of its own; itself where it has none."""
+        return self
+
     def curve(self, k: int = 0) -> Curve | None:
         """Closed form of S_k when collective k is alone (all others 0), where there is one."""
         return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -62,6 +63,7 @@ def measure_in_processes(
 
 
 def _one_pool(bench: Bench, points: Sequence[Point], workers: int) -> Iterator[Measurement]:
+    before = multiprocessing.active_children()
     with _one_thread_each():
         pool = ProcessPoolExecutor(
             workers,
@@ -69,10 +71,16 @@ def _one_pool(bench: Bench, points: Sequence[Point], workers: int) -> Iterator[M
             initializer=_start,
             initargs=(Bench(bench.setup, bench.seed, bench.cache),),
         )
-        futures = [pool.submit(_measure, *point) for point in points]
+        with _deaf_to_interrupts():  # only here: Python's resource tracker, begun above, undoes it
+            futures = [pool.submit(_measure, *point) for point in points]
+    ours = [each for each in multiprocessing.active_children() if each not in before]
     try:
         for future in as_completed(futures):
             yield future.result()
+    except KeyboardInterrupt:  # who is at the keyboard does not wait for trainings under way
+        for process in ours:
+            process.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -104,3 +112,19 @@ def _one_thread_each() -> Iterator[None]:
     finally:
         for name in added:
             del os.environ[name]
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes started within this block never see Ctrl-C, which a terminal sends to all.
+
+    Only the parent does, a moment later where it came within the block.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, old)

@@ -315,6 +315,11 @@ class PeopleModel(mesa.Model):
         """Whether the people decide by a Python method of their own."""
         return self.agent_class.decide is not Person.decide
 
+    @property
+    def has_own_steps(self) -> bool:
+        """Whether the people revise by a ``step`` of their own."""
+        return getattr(self.agent_class, "step", None) is not Person.step
+
     def own_decisions(self, rows: NDArray[np.integer]) -> NDArray[np.integer]:
         """(n,) states that these people's ``decide`` asks for; nobody moves yet."""
         numbers = rows.tolist()

@@ -218,13 +218,20 @@ class Economy(PeopleModel, mesa.Model):
         if tolerance > 0:
             drift = np.abs(self.population.counts - self.measured_at).max()
             return bool(drift <= tolerance * self.population.size)
-        if moved or np.any(self.population.counts != self.measured_at):
-            return False
+        still = not moved and bool(np.all(self.population.counts == self.measured_at))
+        return still and self._nobody_wants_to_move()
+
+    def _nobody_wants_to_move(self) -> bool:
+        """That nobody moved may be luck: is there nobody with a reason to?"""
         rules = self.scenario.revision
-        if rules.protocol == "best_response" and rules.rate < 1 and not self.has_own_decisions:
-            # Those who did not revise this time must not want to move either.
-            return bool(np.all(revision.decide(self, None) == self.population.membership))
-        return True
+        if self.has_own_decisions:
+            return True  # nobody knows their reasons
+        if rules.protocol == "logit":
+            return False
+        if rules.protocol == "imitation":
+            return not revision.could_imitate(self)
+        wanted = None if rules.rate == 1 else revision.decide(self, None)
+        return wanted is None or bool(np.all(wanted == self.population.membership))
 
     def _in_cycle(self, moved: int) -> bool:
         """Has the economy been in exactly this state before? (Brent's method, one landmark.)"""

@@ -226,7 +226,11 @@ class Person(mesa.Agent):
         self.model.join(self.row, None)
 
     def step(self) -> None:
-        """Decide and do it; for ``agents.shuffle_do("step")``, the model itself does not use it."""
+        """Decide and do it, at once.
+
+        The model calls it for those who revise where a subclass has its own; people with the plain
+        one are moved by the model, together or in turn.
+        """
         self.join(self.decide())
 
     # ---- a view is its row -------------------------------------------------------------------

@@ -9,7 +9,9 @@ given that those before her have joined:
 
 until the collective sustains itself, or until the budget does not reach for the next. Those who
 sign are members at once and do not revise until success has been measured with them in. She spends
-nothing on a collective that no size would sustain, and nothing on one that grows by itself.
+nothing on a collective that no size would sustain, and nothing on one that grows by itself. She
+prices by best response and takes the other collectives' sizes as they are: that their own people
+move in the same epoch, or that people err (logit), she does not foresee.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ def subsidise(economy: Economy) -> float:
     if left <= 0 or _under_contract(economy):
         return 0.0
     order, core = _recruiting_order(economy, k)
+    if len(order) == 0:
+        return 0.0
     payments, needed = price(economy, k, order, core)
     total = np.cumsum(payments[:needed])
     # A rounding error of the sum must not cost the last recruit of an exactly sufficient budget.
@@ -57,58 +61,74 @@ def _under_contract(economy: Economy) -> bool:
 def _recruiting_order(economy: Economy, k: int) -> tuple[NDArray[np.int64], int]:
     """Rows to ask, cheapest first, and the number of members who stay of their own accord."""
     people = economy.population
-    theta = threshold(people.cost, people.free_riding, economy.dues[k])
-    members = np.sort(theta[people.membership == k + 1])
-    core = len(members)
-    while True:  # those who stay at the success of those who stay
-        stay = int(np.searchsorted(members, _success_alone(economy, k, np.array([core]))[0]))
-        if stay >= core:
+    core = np.flatnonzero(people.membership == k + 1)
+    while len(core):  # those who stay at the success of those who stay
+        stay = _gain_inside(economy, k, core, np.full(len(core), len(core))) >= 0
+        if stay.all():
             break
-        core = stay
-    cut = members[core - 1] if core else -np.inf
-    stays = (people.membership == k + 1) & (theta <= cut)
-    free = np.isin(people.membership, (0, k + 1)) & economy.eligible[people.group, k] & ~stays
+        core = core[stay]
+    free = np.isin(people.membership, (0, k + 1)) & economy.eligible[people.group, k]
+    free[core] = False
     rows = np.flatnonzero(free)
+    theta = threshold(people.cost[rows], people.free_riding[rows], economy.dues[k])
     # Among equals those who are members already come first.
-    return rows[np.lexsort((people.membership[rows] == 0, theta[rows]))], int(stays.sum())
-
-
-def _success_alone(economy: Economy, k: int, counts: NDArray[np.int64]) -> Floats:
-    """(n,) success of collective k at these counts of its members, the others' as they are."""
-    return _success_path(economy, k, counts)[:, k]
-
-
-def _success_path(economy: Economy, k: int, counts: NDArray[np.int64]) -> Floats:
-    sizes = np.repeat(economy.population.counts[None, :], len(counts), axis=0)
-    sizes[:, k] = counts
-    return economy.success.at(sizes / economy.population.size)
+    return rows[np.lexsort((people.membership[rows] == 0, theta))], len(core)
 
 
 def price(economy: Economy, k: int, order: NDArray[np.int64], core: int) -> tuple[Floats, int]:
     """Payments (n,) of the recruits in this order, and how many are needed.
 
-    Needed are all up to the last one who would not stay of her own accord at her turn, and one
-    more, with whom the collective carries itself; none where nobody further on would stay.
+    Let m be the largest size at which the last to join would stay. Needed is everybody up to the
+    last one before m who would not come of her own accord at her turn; behind her the rest come by
+    themselves. Nobody is needed where no size sustains itself.
     """
     people = economy.population
-    cost, free_riding = people.cost[order], people.free_riding[order]
-    path = _success_path(economy, k, core + np.arange(len(order) + 1))  # (n+1, K)
-    own = path[:, k]
-    others = path.sum(axis=1) - own
-    dues = economy.dues[k]
-    # Joining may move the others' success, of which she enjoys γ.
-    forgo = own[:-1] + others[:-1] - others[1:]
-    d = gain(own[1:], forgo, cost, free_riding, dues)
+    turns = core + np.arange(1, len(order) + 1)
+    path = _success_path(economy, k, np.append(core, turns))  # (n+1, K)
+    join, forgo = _joining(path, k)
+    d = gain(join, forgo, people.cost[order], people.free_riding[order], economy.dues[k])
     payments = np.maximum(0.0, _best_alternative(economy, k, order, path[:-1]) - d)
+    stays = _gain_inside(economy, k, order, turns) >= 0
     if economy.scenario.revision.decides == "pivotal":
-        stays = d > 0
-    else:
-        stays = gain(own[1:], own[1:], cost, free_riding, dues) > 0
+        comes = d > 0
+    else:  # an outsider goes by the success without her
+        own = path[:-1, k]
+        comes = gain(own, own, people.cost[order], people.free_riding[order], economy.dues[k]) > 0
     if not stays.any():
         return payments, 0
     last_stayer = len(stays) - 1 - int(stays[::-1].argmax())
-    unwilling = np.flatnonzero(~stays[:last_stayer])
-    return payments, int(unwilling[-1]) + 2 if len(unwilling) else 0
+    unwilling = np.flatnonzero(~comes[: last_stayer + 1])
+    return payments, int(unwilling[-1]) + 1 if len(unwilling) else 0
+
+
+def _gain_inside(
+    economy: Economy, k: int, rows: NDArray[np.int64], counts: NDArray[np.int64]
+) -> Floats:
+    """(n,) what each gains by being one of so many members, the others' sizes as they are."""
+    people = economy.population
+    if economy.scenario.revision.decides == "pivotal":
+        both = np.stack([counts - 1, counts], axis=1).reshape(-1)
+        path = _success_path(economy, k, both).reshape(len(counts), 2, -1)
+        join, forgo = path[:, 1, k], path[:, 0].sum(axis=1) - path[:, 1].sum(axis=1) + path[:, 1, k]
+    else:
+        join = forgo = _success_path(economy, k, counts)[:, k]
+    return gain(join, forgo, people.cost[rows], people.free_riding[rows], economy.dues[k])
+
+
+def _joining(path: Floats, k: int) -> tuple[Floats, Floats]:
+    """Success with and without her along a path of joiners (n+1, K), each (n,).
+
+    Joining may move the others' success too, of which she enjoys the share γ.
+    """
+    total = path.sum(axis=1)
+    return path[1:, k], total[:-1] - total[1:] + path[1:, k]
+
+
+def _success_path(economy: Economy, k: int, counts: NDArray[np.int64]) -> Floats:
+    """(n, K) success at these counts of members of collective k, the others' as they are."""
+    sizes = np.repeat(economy.population.counts[None, :], len(counts), axis=0)
+    sizes[:, k] = counts
+    return economy.success.at(sizes / economy.population.size)
 
 
 def _best_alternative(economy: Economy, k: int, order: NDArray[np.int64], path: Floats) -> Floats:

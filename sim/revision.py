@@ -37,6 +37,8 @@ def revise(economy: Economy) -> int:
     """Let the epoch's revisers choose; returns how many people moved."""
     sequential = economy.scenario.revision.activation == "sequential"
     rows = revisers(economy, ordered=sequential)
+    if economy.has_own_steps:
+        return _own_steps(economy, _explicit(economy, rows), renew=sequential)
     if sequential:
         return _one_at_a_time(economy, np.arange(economy.population.size) if rows is None else rows)
     return economy.population.assign(rows, decide(economy, rows))
@@ -70,6 +72,18 @@ def _random_order(economy: Economy, size: int) -> Rows:
         j = int(uniforms[i] * (i + 1))
         order[i], order[j] = order[j], order[i]
     return order
+
+
+def _own_steps(economy: Economy, rows: Rows, *, renew: bool) -> int:
+    """Let people take their own steps in this order; ``renew`` the published success in between."""
+    people = economy.population
+    before = people.membership.copy()
+    for row in rows:
+        state = people.membership[row]
+        economy.person(row).step()
+        if renew and people.membership[row] != state:
+            economy.publish()
+    return int(np.count_nonzero(before != people.membership))
 
 
 # What people see ------------------------------------------------------------------------------
@@ -288,3 +302,21 @@ def _meet(economy: Economy, rows: Rows) -> tuple[Rows, NDArray[np.bool_]]:
     degree = graph.degree[rows]
     edge = graph.indptr[rows] + (uniforms * degree).astype(np.int64)
     return graph.indices[np.minimum(edge, len(graph.indices) - 1)], degree > 0
+
+
+def could_imitate(economy: Economy) -> bool:
+    """Whether anybody could copy somebody: there is one who fares better in a state open to her.
+
+    On a network the better-off one may be nobody's neighbour; then this errs towards yes.
+    """
+    people = economy.population
+    rows = np.arange(people.size)
+    fares = economy.utilities(rows)
+    may = np.concatenate([np.ones((len(economy.eligible), 1), bool), economy.eligible], axis=1)
+    for state in range(len(people.counts) + 1):
+        inside = people.membership == state
+        if inside.any():
+            envies = (fares < fares[inside].max()) & ~inside & may[people.group, state]
+            if envies.any():
+                return True
+    return False

@@ -84,7 +84,8 @@ def prepare_bayes(s: Scenario, platform: BayesPlatform, folder: Path) -> Prepare
 
     # Signals may need points that the universe does not have, so that people are cells of the
     # learner's own universe.
-    return Prepared(CellPoints(exact.universe, platform.label), make, (key, platform.suboptimality))
+    whole = (key, platform.suboptimality, platform.worst)
+    return Prepared(CellPoints(exact.universe, platform.label), make, whole)
 
 
 def _require_solvable(s: Scenario, platform: BayesPlatform, exact: Learner) -> None:

@@ -355,3 +355,37 @@ def test_the_principal_climbs_two_tipping_points() -> None:
     assert paid.summary["final"]["union"]["alpha"] == 1.0
     topped = run(scenario({**settings, "collectives.union.start": 0.5, "principal": principal}))
     assert 0 < topped.summary["spent"] < paid.summary["spent"]
+
+
+@pytest.mark.parametrize("size", [10, 59, 60, 61, 63, 64, 65])
+def test_small_populations_are_tipped_too(size: int) -> None:
+    # α_crit·N is about one person: an outsider who sees S(0) = 0 has to be asked, if not paid.
+    principal = {"policy": "subsidy", "budget": 40.0, "collective": "union"}
+    summary = run(scenario({"population.size": size, "principal": principal})).summary
+    assert summary["final"]["union"]["alpha"] == 1.0
+    assert summary["spent"] <= size * EXAMPLE_B
+
+
+@pytest.mark.parametrize("decides", ["atomistic", "pivotal"])
+@pytest.mark.parametrize("seed", range(6))
+def test_people_drawn_at_random_are_tipped_and_paid_once(decides: str, seed: int) -> None:
+    # Uniform costs leave gaps between thresholds where nobody comes by herself.
+    world = scenario(
+        {
+            "seed": seed,
+            "population.size": 1_000,
+            "population.cost": {"dist": "uniform", "low": 0.1, "high": 0.5},
+            "population.free_riding": {"dist": "uniform", "low": 0.1, "high": 0.3},
+            "collectives.union.signal": {"uniqueness": 0.1, "gap": 1.0},
+            "revision.decides": decides,
+            "principal": {"policy": "subsidy", "budget": 1e6, "collective": "union"},
+        }
+    )
+    result = run(world)
+    everybody = world.replace({"principal": None, "collectives.union.start": 1.0})
+    assert result.summary["final"] == run(everybody).summary["final"]  # the highest rest point
+    assert result.summary["final"]["union"]["alpha"] > 0.9
+    # Divide and conquer by hand, up to where the rest come by themselves: paid in one epoch.
+    spent = result.series["spent"].to_numpy()
+    assert spent[0] > 0
+    assert np.all(spent == spent[0])

@@ -53,3 +53,13 @@ def test_few_people_who_are_alike_get_their_stationary_law():
     assert sum(law["probability_of_members"]) == pytest.approx(1.0)
     mixed = {**logit, "population.cost": {"dist": "uniform", "low": 0.1, "high": 0.4}}
     assert "stationary" not in equilibria_report(scenario(mixed))
+
+
+def test_the_edge_of_ties_between_two_open_collectives_is_said() -> None:
+    from tests import economies
+
+    both = economies.scenario({}, 2)
+    assert any("every division is at rest" in note for note in equilibria_report(both)["notes"])
+    rivals = economies.scenario({"collectives.union.signal.overlap": {"guild": 1.0}}, 2)
+    notes = equilibria_report(rivals)["notes"]
+    assert not any("every division is at rest" in note for note in notes)

@@ -24,6 +24,7 @@ from sim.agents import PeopleModel, Person
 from sim.model import Economy
 from sim.people import PeopleSet
 from sim.scenario import Scenario, loads
+from tests import economies
 
 TEXT = """
 name = "agents"
@@ -795,3 +796,26 @@ def test_a_subclass_without_a_rule_runs_as_arrays() -> None:
     plain, own = Economy(given), Economy(given, agent_class=Counted)
     assert not own.has_own_decisions
     assert plain.run().series.equals(own.run().series) and all(own.agents.get("hired"))
+
+
+class Stepper(Person):
+    """Joins in her own step if her cost is small, whatever the success."""
+
+    def step(self) -> None:
+        self.join("union" if self.cost < 0.3 else None)
+
+
+@pytest.mark.parametrize("activation", ["simultaneous", "sequential"])
+def test_a_subclass_with_its_own_step_is_stepped(activation: str) -> None:
+    world = economies.scenario(
+        {
+            "population.size": 50,
+            "population.cost": {"dist": "uniform", "low": 0.0, "high": 1.0},
+            "revision.activation": activation,
+        }
+    )
+    economy = Economy(world, agent_class=Stepper)
+    economy.step()
+    cheap = economy.population.cost < 0.3
+    np.testing.assert_array_equal(economy.population.membership == 1, cheap)
+    assert 0 < cheap.sum() < 50

@@ -35,9 +35,12 @@ def test_the_python_of_the_readme_runs(
     assert len(promised) == (2 if "critical_threshold" in code else 0)
 
 
-def test_the_scenario_of_the_readme_is_valid() -> None:
-    (text,) = blocks("toml")
+def test_the_scenarios_of_the_readme_are_valid(tmp_path: Path) -> None:
+    text, trained = blocks("toml")
     assert loads(text).names == ("union", "guild")
+    (tmp_path / "p0.csv").write_text("watermark,label\nno,a\nno,a\nno,b\nyes,a\n")
+    people = 'name = "x"\npopulation = { size = 10, cost = 0.3 }\n'
+    assert loads(people + trained, folder=tmp_path).platform.learner == "bayes"
 
 
 def test_the_commands_of_the_readme_work(

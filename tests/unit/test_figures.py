@@ -118,6 +118,78 @@ def test_every_strategy_has_a_family(strategy: str, signal: dict[str, float]) ->
     np.testing.assert_allclose(own.get_ydata(), expected, atol=1e-12)
 
 
+# ── bound and measured ───────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", ["exact-platform", "label-noise", "suboptimal", "convex"])
+def test_the_bound_lies_below_what_is_measured(name: str) -> None:
+    figure = figures.bound_and_measured(scenario(name))
+    (axes,) = figure.axes
+    ((alpha, measured),) = lines(axes, "measured")
+    ((same, bound),) = lines(axes, "bound")
+    np.testing.assert_array_equal(alpha, same)
+    assert np.all(bound <= measured + 1e-9)
+    assert np.max(measured - bound) > 0.2
+    marks = [lines(axes, f"crit-{kind}")[0][0][0] for kind in ("measured", "bound")]
+    assert marks[0] == critical_threshold(scenario(name)).alpha_crit
+    assert marks[0] < marks[1]
+    assert all(number(mark) in words(figure) for mark in marks)
+
+
+def test_the_staircase_is_drawn_with_all_its_steps() -> None:
+    exact = success_function(scenario("exact-platform"))
+    (axes,) = figures.bound_and_measured(scenario("exact-platform")).axes
+    ((alpha, measured),) = lines(axes, "measured")
+    curve = exact.curve(0)
+    assert curve is not None
+    np.testing.assert_allclose(measured, curve(alpha), atol=1e-12)
+    levels = np.unique(measured.round(9))
+    np.testing.assert_allclose(levels, np.unique(curve.levels.round(9)))  # type: ignore[attr-defined]
+    jumps = alpha[:-1][np.diff(measured) > 1e-6]
+    np.testing.assert_allclose(jumps, curve.steps, rtol=1e-8)  # type: ignore[attr-defined]
+
+
+def test_each_of_two_collectives_has_its_panel_and_the_tight_bound() -> None:
+    panels = figures.bound_and_measured(scenario("colliding-exact")).axes
+    assert [axes.get_title(loc="left") for axes in panels] == ["guild at 0.12", "union at 0.15"]
+    for axes in panels:
+        ((_, measured), (_, tight), (_, bound)) = (
+            lines(axes, gid)[0] for gid in ("measured", "tight", "bound")
+        )
+        assert np.all(bound <= tight + 1e-12)
+        assert np.all(tight <= measured + 1e-12)
+
+
+def test_trainings_are_at_the_sizes_asked_for() -> None:
+    (axes,) = figures.bound_and_measured(scenario("convex"), sizes=[0.2, 0.4]).axes
+    ((sizes, values),) = lines(axes, "trainings")
+    assert sizes.tolist() == [0.0, 0.2, 0.4, 1.0]
+    expected = success_function(scenario("convex")).at(sizes[:, None])[:, 0]
+    np.testing.assert_allclose(values, expected, atol=1e-9)
+    with pytest.raises(ValueError, match="sizes: got"):
+        figures.bound_and_measured(scenario("convex"), sizes=[1.2])
+
+
+def test_there_is_nothing_to_compare_on_the_bound_itself() -> None:
+    with pytest.raises(ValueError, match="must be one that learns"):
+        figures.bound_and_measured(scenario("baseline"))
+    with pytest.raises(ValueError, match='must be "bayes"'):
+        figures.worst_case_and_bounds(scenario("baseline"))
+
+
+def test_the_worst_case_lies_between_its_bound_and_a_smaller_epsilon() -> None:
+    panels = figures.worst_case_and_bounds(scenario("suboptimal"), [0.0, 0.1, 0.2]).axes
+    for axes in panels:
+        worst = [lines(axes, f"worst-{e}")[0][1] for e in ("0", "0.1", "0.2")]
+        bound = [lines(axes, f"bound-{e}")[0][1] for e in ("0", "0.1", "0.2")]
+        assert all(np.all(b <= w + 1e-9) for b, w in zip(bound, worst, strict=True))
+        assert np.all(worst[0] >= worst[1]) and np.all(worst[1] >= worst[2])
+        assert np.any(worst[1] > worst[2])
+    exact = success_function(scenario("exact-platform"))
+    ((alpha, best),) = lines(panels[0], "worst-0")
+    np.testing.assert_allclose(best, exact.at(alpha[:, None])[:, 0], atol=1e-12)
+
+
 # ── threshold and investment ─────────────────────────────────────────────────────────────────
 
 
@@ -278,7 +350,8 @@ def test_interference_map_shows_fixed_points_and_who_is_left() -> None:
         (float(line.get_xdata()[0]), float(line.get_ydata()[0]), line.get_gid())
         for line in flow.lines
     ]
-    expected = [(*p.alpha, _mark(p.stable)) for p in found]
+    start = tuple(c.start for c in this.collectives.values())
+    expected = [(*p.alpha, _mark(p.stable)) for p in found] + [(*start, "start")]
     assert sorted(drawn) == sorted(expected)
     left = {text.get_text() for text in flow.texts}
     assert left == {"nobody", "union", "guild"}
@@ -317,9 +390,12 @@ def test_a_map_of_one_collective_is_refused_and_small_thresholds_are_enlarged() 
     with pytest.raises(ValueError, match="two collectives, not 1"):
         figures.interference_map(scenario("baseline"))
     wide = interference("same-target").axes[0].get_xlim()[1]
-    near = figures.interference_map(scenario("figure-3-separate")).axes[0].get_xlim()[1]
+    this = scenario("figure-3-separate")
+    near = figures.interference_map(this).axes[0].get_xlim()[1]
     assert wide == 0.5
-    assert near == pytest.approx(4 * 0.00125 / (0.625 + 0.00125), rel=1e-6)
+    tipping = 0.00125 / (0.625 + 0.00125)
+    start = max(c.start for c in this.collectives.values())
+    assert near == pytest.approx(max(4 * tipping, 1.5 * start), rel=1e-6)
     chosen = figures.interference_map(scenario("same-target"), limit=0.2).axes[0]
     assert chosen.get_xlim() == (0.0, 0.2)
 

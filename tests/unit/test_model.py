@@ -177,3 +177,20 @@ def test_a_collective_with_few_recruits_finds_its_members_whatever_the_order() -
     }
     economy = Economy(scenario(settings, 2))
     assert economy.population.counts.tolist() == [700, 300]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_twenty_noisy_people_never_settle_by_luck(seed: int) -> None:
+    rules = {"protocol": "logit", "noise": 0.2, "activation": "sequential", "rate": 0.05}
+    world = scenario(
+        {"population.size": 20, "collectives.union.start": 0.5, "revision": rules, "seed": seed}
+    )
+    assert run(world).summary["stopped"] == "epochs"
+
+
+def test_imitation_settles_only_where_nobody_could_copy_anybody() -> None:
+    settings = {"revision.protocol": "imitation", "epochs": 5_000, "collectives.union.start": 0.02}
+    for seed in range(4):
+        summary = run(scenario({**settings, "seed": seed})).summary
+        assert summary["stopped"] == "settled"
+        assert summary["final"]["union"]["alpha"] in (0.0, 1.0)  # consensus, and not half way
