@@ -147,6 +147,8 @@ def _compare(axes: Axes, scenario: Scenario, name: str, sizes: npt.ArrayLike | N
     curve = None if exact is None else exact.staircase(k, held)
     measured = _as_measured(scenario, success, sizes)
     alpha = _span(axes, curve, 1.0 - float(held.sum()))
+    if isinstance(measured, Interpolated):
+        alpha = np.union1d(alpha, measured.sizes)
     rows = held + alpha[:, None] * np.eye(len(held))[k]
     reached = measured.at(rows)[:, k]
     axes.plot(alpha, reached, color=BLUE, gid="measured")
