@@ -314,8 +314,8 @@ def test_equilibria_in_words(call: Call) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        (["collectives.union.signal.uniqueness=0"], "forms unaided: from nothing to 10,000"),
-        (["population.cost=0"], "getting there costs nothing"),
+        (["collectives.union.signal.uniqueness=0"], "from the first member on to 10,000"),
+        (["population.cost=0"], "it stays as it is (people are indifferent)"),
         (["population.free_riding=1.0"], "no size sustains it"),
         (["population.cost=2.0"], "no size sustains it"),
         (["population.size=1"], "up to 0 members (1.575%) the collective dies"),
