@@ -22,6 +22,8 @@ from learners.bayes import BayesPlatform
 from learners.generated import GENERATED_SIGNAL, generate
 from learners.strategies import PointMap, SetColumns, Strategy
 from learners.universe import Universe
+from sim.model import Economy
+from sim.scenario import loads
 
 LABELS, VALUES, FEATURES = 10, 10, 5
 
@@ -107,6 +109,45 @@ def on_people(universe: Universe, strategies: dict, people: int, rng) -> tuple[f
     return attach, median(seconds(lambda: kept[0].by_membership(members)) for _ in range(15))
 
 
+ECONOMY = """
+name = "benchmark"
+epochs = 1_000_000
+stop = { when = "never" }
+[population]
+cost = { dist = "uniform", low = 0.0, high = 1.0 }
+[collectives.union]
+strategy = "feature_label"
+start = 0.3
+"""
+LEARNING = """target = "target"
+signal = { set = { signal = "yes" } }
+[platform]
+learner = "bayes"
+universe = "generated"
+generated = { uniqueness = 0.05, gap = 0.8, kinds = 10, seed = 1 }
+"""
+BOUND = """signal = { uniqueness = 0.05, gap = 0.8 }
+[platform]
+learner = "bound"
+"""
+
+
+def epochs(people: int, protocol: dict, rounds: int = 15) -> tuple[float, float]:
+    """Median seconds of an epoch on the closed form, and with the platform retrained, in turn."""
+    economies = [
+        Economy(loads(ECONOMY + tail, overrides={"population.size": people, "revision": protocol}))
+        for tail in (BOUND, LEARNING)
+    ]
+    rng = np.random.default_rng(1)
+    starts = [(rng.random(people) < 0.3).astype(np.int8) for _ in range(2)]
+    times: tuple[list[float], list[float]] = ([], [])
+    for turn in range(2 * rounds):
+        for economy, spent in zip(economies, times, strict=True):
+            economy.population.assign(None, starts[turn % 2])  # else nothing new to train on
+            spent.append(seconds(economy.step))
+    return median(times[0]), median(times[1])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, default=1000)
@@ -141,6 +182,21 @@ def main() -> None:
     ):
         attach, each = on_people(world, strategies, options.people, rng)
         lines.append(f"| {options.people:,}; {label} | {attach * 1e3:.0f} | {each * 1e3:.2f} |")
+        print(lines[-1], flush=True)
+    lines += [
+        "",
+        f"| epoch of {options.people:,} people | closed form, ms | platform retrained, ms "
+        "| adds, times the epoch without |",
+        "| --- | --- | --- | --- |",
+    ]
+    for label, protocol in (
+        ("best response", {}),
+        ("logit", {"protocol": "logit", "noise": 0.1}),
+        ("a tenth revises", {"rate": 0.1}),
+    ):
+        plain, trained = epochs(options.people, protocol)
+        ratio = (trained - plain) / plain
+        lines.append(f"| {label} | {plain * 1e3:.2f} | {trained * 1e3:.2f} | {ratio:.1f} |")
         print(lines[-1], flush=True)
     text = "\n".join(lines)
     print(text)
