@@ -24,6 +24,7 @@ from sim.success_of import success_function
 from .test_claims import LIBRARY, end, says, scenario, success_at, suggests
 
 EXACT = "experiments/learned/exact-platform.toml"
+ERASURE = "experiments/learned/erasure.toml"
 SELECTIVE = "experiments/learned/selective-recruiting.toml"
 COLLIDING = "experiments/learned/colliding-exact.toml"
 NOISE = "experiments/learned/label-noise.toml"
@@ -200,3 +201,23 @@ def test_mushrooms_in_place_of_the_universe_made_to_order() -> None:
     assert promised(this) == pytest.approx(0.464822, abs=1e-6)
     readme = (LIBRARY / "README.md").read_text(encoding="utf-8")
     assert "tips at 0.32197, by the bound at 0.464822" in readme
+
+
+def test_erasure() -> None:
+    this = scenario(ERASURE)
+    bound = promised(this)
+    assert bound == close(0.3 / (0.1 / 2 + 0.3))  # corollary 3.8 with S* = c = 0.9
+    says(ERASURE, "0.857143", bound or 0.0)
+    # By hand: at x the label that g(x) has wins from α = gap(x)/(1 + gap(x)) on.
+    universe = platform(this).universe
+    base = universe.base / universe.base.sum(axis=1, keepdims=True)
+    plain = np.array([c[0] == universe.levels[0].index("no") for c in universe.codes])
+    wanted = base[~plain].sum(axis=0).argmax()
+    gap = np.maximum(base.max(axis=1) - base[:, wanted], 0.0)
+    mass = universe.base.sum(axis=1)
+    order = np.argsort(gap)
+    enough = np.cumsum(mass[order]) > 0.9
+    needed = gap[order][enough.argmax()]
+    assert tips(this) == close(needed / (1 + needed)) == close(0.2)
+    assert end(ERASURE) == [1.0]
+    assert dies(ERASURE, **{"collectives.union.start": 0.15})
