@@ -141,7 +141,7 @@ def gains(economy: Economy, rows: Rows) -> NDArray[np.float64]:
 # How they choose ------------------------------------------------------------------------------
 
 
-def decide(economy: Economy, rows: Rows | None, *, publish: bool = True) -> States:
+def decide(economy: Economy, rows: Rows | None) -> States:
     """The states that the given people (None: everybody) choose at once; nothing is changed."""
     if economy.has_own_decisions:
         return economy.own_decisions(_explicit(economy, rows))
@@ -287,7 +287,7 @@ def _imitate(economy: Economy, rows: Rows) -> States:
     coin = rng.random(len(rows))
     better = economy.utilities(met) - economy.utilities(rows)
     states = people.membership[met]
-    may = np.concatenate([np.ones((len(economy.eligible), 1), bool), economy.eligible], axis=1)
+    may = _open_states(economy)
     copies = known & (coin < better) & may[people.group[rows], states]
     return np.where(copies, states, people.membership[rows])
 
@@ -304,6 +304,11 @@ def _meet(economy: Economy, rows: Rows) -> tuple[Rows, NDArray[np.bool_]]:
     return graph.indices[np.minimum(edge, len(graph.indices) - 1)], degree > 0
 
 
+def _open_states(economy: Economy) -> NDArray[np.bool_]:
+    """(G+1, K+1) which states each group may be in; outside is open to all."""
+    return np.concatenate([np.ones((len(economy.eligible), 1), bool), economy.eligible], axis=1)
+
+
 def could_imitate(economy: Economy) -> bool:
     """Whether anybody could copy somebody: there is one who fares better in a state open to her.
 
@@ -312,7 +317,7 @@ def could_imitate(economy: Economy) -> bool:
     people = economy.population
     rows = np.arange(people.size)
     fares = economy.utilities(rows)
-    may = np.concatenate([np.ones((len(economy.eligible), 1), bool), economy.eligible], axis=1)
+    may = _open_states(economy)
     for state in range(len(people.counts) + 1):
         inside = people.membership == state
         if inside.any():
