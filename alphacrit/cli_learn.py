@@ -132,7 +132,7 @@ def learn(
     """
     from alphacrit import measuring, show
     from alphacrit.sizes import SizesError
-    from learners.cache import Cache
+    from learners.measured.cache import Cache
     from sim.learning import setup
 
     table_only = {
@@ -208,7 +208,7 @@ app.add_typer(cache_app, name="cache")
 def cache_list(cache: Folder = None, json: Json = False) -> None:
     """Show what was measured: platform, collectives, how many measurements, how long they took."""
     from alphacrit import show
-    from learners.cache import Cache
+    from learners.measured.cache import Cache
 
     kept = Cache(cache)
     found = list(kept.entries())
@@ -232,7 +232,7 @@ def cache_clear(
     json: Json = False,
 ) -> None:
     """Delete measurements, of one setup or all of them; tables that were written stay."""
-    from learners.cache import Cache
+    from learners.measured.cache import Cache
 
     if (digest is None) != everything:
         raise typer.BadParameter("say which: either DIGEST (alphacrit cache list) or --all")

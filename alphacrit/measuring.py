@@ -14,9 +14,9 @@ from alphacrit.sizes import SizesError
 from learners.errors import ResultsError
 
 if TYPE_CHECKING:
-    from learners.cache import Cache
     from learners.curves import Array
-    from learners.search_mass import CriticalMass
+    from learners.measured.cache import Cache
+    from learners.measured.search_mass import CriticalMass
     from sim.scenario import Scenario
 
 MOST_POINTS = 100_000
@@ -122,7 +122,7 @@ def measure(
     cache: Cache, told: Told,
 ) -> dict[str, Any]:  # fmt: skip
     """Measure, write the table, and sum up as the document of ``--json``."""
-    from learners.table import TableSuccess
+    from learners.measured.table import TableSuccess
     from sim import learning
 
     path = Path(f"{s.name}.parquet") if out is None else out
@@ -163,7 +163,7 @@ def measure(
 
 def _require_replaceable(path: Path) -> None:
     """Refuse to write over anything but a table of measurements, before anything is measured."""
-    from learners.table import read_table
+    from learners.measured.table import read_table
 
     if not path.exists():
         return

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from alphacrit.catalogue import Entry
     from alphacrit.experiment import Finished
-    from learners.cache import Entry as CacheEntry
+    from learners.measured.cache import Entry as CacheEntry
     from sim.scenario import Scenario
     from sim.scenario_fields import Part
 

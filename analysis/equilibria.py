@@ -22,7 +22,7 @@ from analysis.fixed_points import Band, Map, rest_points, smallest_reaching
 from analysis.participation import ParticipationMap, participation_map
 from analysis.ties import tied_rest_points
 from analysis.triangle import triangle_rest_points
-from learners.staircase import Staircase
+from learners.finite.staircase import Staircase
 from sim.scenario import Scenario
 
 Floats = NDArray[np.float64]

@@ -28,9 +28,9 @@ from analysis.figure_threshold import without_others
 from analysis.theory_of import exact_platform, lower_bound_of
 from analysis.threshold import critical_threshold
 from learners.bounds import EpsilonBound
-from learners.staircase import Staircase
+from learners.finite.staircase import Staircase
+from learners.finite.worst_case import WorstCase
 from learners.success import SuccessFunction
-from learners.worst_case import WorstCase
 from sim.scenario_platforms import SLOW_LEARNERS, BoundPlatform
 from sim.success_of import success_function
 

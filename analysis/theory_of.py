@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from learners.bayes import BayesPlatform
-from learners.convex_platform import LogisticPlatform, Steer
-from learners.gradient_platform import ControlPlatform
+from learners.finite.bayes import BayesPlatform
+from learners.finite.worst_case import WorstCase
 from learners.success import Bound, Kind, SuccessFunction, require_simplex
-from learners.worst_case import WorstCase
+from learners.tabular.convex_platform import LogisticPlatform, Steer
+from learners.tabular.gradient_platform import ControlPlatform
 
 Floats = NDArray[np.float64]
 

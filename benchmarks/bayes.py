@@ -18,10 +18,10 @@ from statistics import median
 import numpy as np
 
 from benchmarks.results import machine, write_section
-from learners.bayes import BayesPlatform
-from learners.generated import GENERATED_SIGNAL, generate
-from learners.strategies import PointMap, SetColumns, Strategy
-from learners.universe import Universe
+from learners.finite.bayes import BayesPlatform
+from learners.finite.generated import GENERATED_SIGNAL, generate
+from learners.finite.strategies import PointMap, SetColumns, Strategy
+from learners.finite.universe import Universe
 from sim.model import Economy
 from sim.scenario import loads
 

@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from learners.bench import Bench, Learner, RandomMembers, Setup
-from learners.cache import Cache, digest_of
 from learners.curves import Array
 from learners.errors import ScenarioError
-from learners.measure import Progress, measure, size_grid
+from learners.measured.bench import Bench, Learner, RandomMembers, Setup
+from learners.measured.cache import Cache, digest_of
+from learners.measured.measure import Progress, measure, size_grid
 from learners.success import SuccessFunction
 from sim.success_of import success_function
 from sim.trained_table import measured
 
 if TYPE_CHECKING:
-    from learners.search_mass import CriticalMass
-    from learners.table import MeasuredTable
+    from learners.measured.search_mass import CriticalMass
+    from learners.measured.table import MeasuredTable
     from sim.scenario import Scenario
 
 FACTORY = "sim.learning:learner_of"
@@ -142,7 +142,7 @@ def search(
     s: Scenario, target: float, collective: str, *, cache: Cache | None = None, **ways: Any
 ) -> CriticalMass:
     """The critical mass of one collective alone; `ways` as in `search_critical_mass`."""
-    from learners.search_mass import measure_of, search_critical_mass
+    from learners.measured.search_mass import measure_of, search_critical_mass
 
     bench = Bench(setup(s), s.seed, cache)
     return search_critical_mass(measure_of(bench, s.names.index(collective)), target, **ways)

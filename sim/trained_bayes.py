@@ -28,10 +28,10 @@ from sim.trained import (
 )
 
 if TYPE_CHECKING:
-    from learners.bayes import BayesPlatform as Learner
-    from learners.strategies import Strategy
+    from learners.finite.bayes import BayesPlatform as Learner
+    from learners.finite.strategies import Strategy
+    from learners.finite.universe import Universe
     from learners.success import SuccessFunction
-    from learners.universe import Universe
     from sim.scenario import Scenario
 
 
@@ -55,7 +55,7 @@ class CellPoints:
         return self.universe.levels[self.universe.columns.index(column)]
 
     def having(self, column: str, value: Any) -> Masks:
-        from learners.universe import as_text
+        from learners.finite.universe import as_text
 
         number = self.values(column).index(as_text(value))  # ValueError where it is none
         points, labels = self.universe.base.shape
@@ -67,7 +67,7 @@ class CellPoints:
 
 def prepare_bayes(s: Scenario, platform: BayesPlatform, folder: Path) -> Prepared:
     """Read the universe and fit the strategies to it."""
-    from learners.bayes import BayesPlatform as Learner
+    from learners.finite.bayes import BayesPlatform as Learner
 
     universe, data = _universe(platform, folder)
     strategies = kept(("strategies", data, asked(s)), lambda: _strategies(s, universe))
@@ -78,7 +78,7 @@ def prepare_bayes(s: Scenario, platform: BayesPlatform, folder: Path) -> Prepare
     def make() -> SuccessFunction:
         if platform.worst is None:
             return exact
-        from learners.worst_case import WorstCase
+        from learners.finite.worst_case import WorstCase
 
         return WorstCase(exact, platform.suboptimality, platform.worst)
 
@@ -92,7 +92,7 @@ def _require_solvable(s: Scenario, platform: BayesPlatform, exact: Learner) -> N
     """The worst classifier for erasure in joint total variation is a search among few points."""
     if platform.worst != "joint_tv":
         return
-    from learners.worst_erasure import MOST_POINTS
+    from learners.finite.worst_erasure import MOST_POINTS
 
     for name, plan in zip(exact.collectives, exact.plans, strict=True):
         involved = len(plan.measured)
@@ -121,7 +121,7 @@ def _noisy(platform: BayesPlatform, path: Path) -> Universe:
 
 
 def _generated(platform: BayesPlatform) -> Universe:
-    from learners.generated import generate
+    from learners.finite.generated import generate
 
     assert platform.generated is not None  # the scenario's own rule
     wanted = platform.generated.model_dump()
@@ -136,7 +136,7 @@ def _generated(platform: BayesPlatform) -> Universe:
 
 
 def _read(platform: BayesPlatform, path: Path) -> Universe:
-    from learners.universe_file import read_universe
+    from learners.finite.universe_file import read_universe
 
     try:
         return read_universe(path, platform.label, platform.weight, platform.columns)
@@ -171,7 +171,7 @@ def _strategies(s: Scenario, universe: Universe) -> Mapping[str, Strategy]:
 
 
 def _strategy(s: Scenario, name: str, universe: Universe) -> Strategy:
-    from learners.strategies import SetColumns, Strategy, plan_all
+    from learners.finite.strategies import SetColumns, Strategy, plan_all
 
     collective, here = s.collectives[name], ("collectives", name)
     planted = dict(collective.signal.set)  # type: ignore[union-attr]  # the scenario's own rule

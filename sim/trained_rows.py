@@ -43,10 +43,10 @@ from sim.trained import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from learners.convex import ConvexModel
-    from learners.row_strategies import Steer
     from learners.success import SuccessFunction
-    from learners.tables import Table
+    from learners.tabular.convex import ConvexModel
+    from learners.tabular.row_strategies import Steer
+    from learners.tabular.tables import Table
     from sim.scenario import Scenario
 
 Planned = dict[str, Any]  # by collective: Plant, Steer, or for control the law of all planting
@@ -92,8 +92,8 @@ def _table(
 
 
 def _generated(platform: LogisticPlatform | GradientPlatform) -> Table:
-    from learners.rows import generated_rows
-    from learners.tables import Column, Table
+    from learners.tabular.rows import generated_rows
+    from learners.tabular.tables import Column, Table
 
     wanted, real = platform.generated or GeneratedRows(), platform.loss in REAL
     if wanted.unused >= wanted.features:
@@ -116,7 +116,7 @@ def _read(s: Scenario, platform: LogisticPlatform | GradientPlatform, path: Path
     """A file as a table; BadData with the keys that ask for what it does not have."""
     import pandas as pd
 
-    from learners.tables import table_of
+    from learners.tabular.tables import table_of
 
     try:
         frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
@@ -291,7 +291,7 @@ def _signal(s: Scenario, name: str, table: Table) -> Any:
 
 def _plan(s: Scenario, name: str, table: Table) -> Any:
     """Plant a signal; or, for control, the law of everybody planting it."""
-    from learners.row_strategies import Plant
+    from learners.tabular.row_strategies import Plant
 
     collective = s.collectives[name]
     problems: list[Problem] = []
@@ -335,7 +335,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _model(platform: LogisticPlatform, table: Table) -> ConvexModel:
-    from learners.convex import ConvexModel
+    from learners.tabular.convex import ConvexModel
 
     return ConvexModel(platform.loss, platform.ridge, max(2, len(table.classes)))
 
@@ -352,8 +352,8 @@ def _plan_convex(s: Scenario, platform: LogisticPlatform, table: Table) -> Plann
 def _steer(s: Scenario, name: str, platform: LogisticPlatform, table: Table) -> Steer:
     """Reports that move the parameters; BadData where no reports could."""
     from learners.errors import NoSolutionError
-    from learners.row_strategies import Steer
-    from learners.steering import neutralise
+    from learners.tabular.row_strategies import Steer
+    from learners.tabular.steering import neutralise
 
     signal, here = s.collectives[name].signal, ("collectives", name, "signal")
     assert isinstance(signal, SteeringSignal)
@@ -407,7 +407,7 @@ def _row_of_target(
 def _convex(
     platform: LogisticPlatform, table: Table, planned: Planned, seed: int
 ) -> SuccessFunction:
-    from learners.convex_platform import LogisticPlatform as Learner
+    from learners.tabular.convex_platform import LogisticPlatform as Learner
 
     return Learner(
         _model(platform, table),
@@ -425,9 +425,9 @@ def _convex(
 def _network(
     s: Scenario, platform: GradientPlatform, table: Table, planned: Planned, seed: int
 ) -> SuccessFunction:
-    from learners.gradient import Network
-    from learners.gradient_platform import ControlPlatform
-    from learners.gradient_platform import GradientPlatform as Learner
+    from learners.tabular.gradient import Network
+    from learners.tabular.gradient_platform import ControlPlatform
+    from learners.tabular.gradient_platform import GradientPlatform as Learner
 
     network = Network(
         table.rows.width, platform.hidden, platform.loss, max(2, len(table.classes))
@@ -448,7 +448,7 @@ def _control(
     s: Scenario, name: str, platform: GradientPlatform, network: Any, law: Any, seed: int
 ) -> Any:
     """Control towards what the first network would have learned had everybody planted."""
-    from learners.control import Control, pool_of
+    from learners.tabular.control import Control, pool_of
 
     signal = s.collectives[name].signal
     assert isinstance(signal, ControlSignal)

@@ -39,7 +39,7 @@ def prepare_table(s: Scenario, platform: TablePlatform, folder: Path) -> Prepare
     ResultsError
         It is no table of measurements, or one of another scenario.
     """
-    from learners.table import TableSuccess, read_table
+    from learners.measured.table import TableSuccess, read_table
 
     path = folder / platform.table
     try:

@@ -7,12 +7,12 @@ import pickle
 import numpy as np
 import pytest
 
-from learners.bayes import BayesPlatform
-from learners.generated import GENERATED_SIGNAL, generate
-from learners.strategies import PointMap, SetColumns, Strategy
+from learners.finite.bayes import BayesPlatform
+from learners.finite.generated import GENERATED_SIGNAL, generate
+from learners.finite.strategies import PointMap, SetColumns, Strategy
+from learners.finite.universe import Universe
+from learners.finite.worst_case import WorstCase
 from learners.success import Bound, SuccessFunction
-from learners.universe import Universe
-from learners.worst_case import WorstCase
 
 from . import test_success_functions as battery
 
@@ -91,7 +91,7 @@ def test_sizes_in_pieces_or_at_once(platform, monkeypatch):
     """The answer does not depend on how much of the table is in memory at a time."""
     alpha = battery.sizes(platform, 400)
     whole = platform.at(alpha)
-    monkeypatch.setattr("learners.slots.CHUNK", 1)
+    monkeypatch.setattr("learners.finite.slots.CHUNK", 1)
     np.testing.assert_allclose(platform.at(alpha), whole, rtol=0, atol=1e-14)
 
 

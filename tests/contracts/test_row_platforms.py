@@ -11,14 +11,14 @@ import importlib.util
 import numpy as np
 import pytest
 
-from learners.control import Control, pool_of
-from learners.convex import ConvexModel
-from learners.convex_platform import LogisticPlatform
-from learners.gradient import Network
-from learners.gradient_platform import ControlPlatform, GradientPlatform
-from learners.row_strategies import Plant, Steer
-from learners.rows import SetColumns, generated_rows
-from learners.steering import neutralise
+from learners.tabular.control import Control, pool_of
+from learners.tabular.convex import ConvexModel
+from learners.tabular.convex_platform import LogisticPlatform
+from learners.tabular.gradient import Network
+from learners.tabular.gradient_platform import ControlPlatform, GradientPlatform
+from learners.tabular.row_strategies import Plant, Steer
+from learners.tabular.rows import SetColumns, generated_rows
+from learners.tabular.steering import neutralise
 
 from . import test_success_functions as battery
 

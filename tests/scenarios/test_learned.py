@@ -13,10 +13,10 @@ from analysis.equilibria import equilibria
 from analysis.report import equilibria_report
 from analysis.theory_of import exact_platform, lower_bound_of
 from analysis.threshold import critical_threshold
-from learners.bayes import BayesPlatform
 from learners.bounds import feature_label, gradient_control
-from learners.convex_platform import LogisticPlatform
-from learners.row_strategies import Steer
+from learners.finite.bayes import BayesPlatform
+from learners.tabular.convex_platform import LogisticPlatform
+from learners.tabular.row_strategies import Steer
 from sim.runs import run
 from sim.scenario import Scenario, load
 from sim.success_of import success_function

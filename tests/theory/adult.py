@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from learners.tables import Table, adult
+from learners.tabular.tables import Table, adult
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("ALPHACRIT_DATA", ROOT.parent / "shared" / "data"))

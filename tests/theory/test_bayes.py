@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from learners.bayes import BayesPlatform
-from learners.generated import GENERATED_SIGNAL, generate
-from learners.strategies import PointMap, Strategy
-from learners.universe import Universe
+from learners.finite.bayes import BayesPlatform
+from learners.finite.generated import GENERATED_SIGNAL, generate
+from learners.finite.strategies import PointMap, Strategy
+from learners.finite.universe import Universe
 
 from . import universes as un
 

@@ -11,12 +11,12 @@ from scipy.optimize import check_grad, minimize
 from scipy.special import expit, lambertw
 
 from learners import bounds
-from learners.convex import ConvexModel, Fit
-from learners.convex_platform import LogisticPlatform
 from learners.errors import NoSolutionError
-from learners.row_strategies import Plant, Steer
-from learners.rows import Rows, SetColumns, generated_rows, stacked
-from learners.steering import (
+from learners.tabular.convex import ConvexModel, Fit
+from learners.tabular.convex_platform import LogisticPlatform
+from learners.tabular.row_strategies import Plant, Steer
+from learners.tabular.rows import Rows, SetColumns, generated_rows, stacked
+from learners.tabular.steering import (
     neutralise,
     own_gradient_range,
     utility_critical_mass,

@@ -9,17 +9,17 @@ import pytest
 from scipy.stats import binom
 
 from learners import bounds
-from learners.bench import Bench, Setup
-from learners.cache import Cache
-from learners.monotone import monotone_fit
-from learners.search_mass import (
+from learners.measured.bench import Bench, Setup
+from learners.measured.cache import Cache
+from learners.measured.monotone import monotone_fit
+from learners.measured.search_mass import (
     binomial_noise,
     measure_of,
     search_critical_mass,
     size_axis,
     uniform_critical_mass,
 )
-from learners.search_rule import CELLS, Evidence, Plan, choose
+from learners.measured.search_rule import CELLS, Evidence, Plan, choose
 
 CURVE = bounds.feature_label(0.05, 1.0)  # S(α) = 1 − ((1−α)/α)·0.05
 REPETITIONS = 200

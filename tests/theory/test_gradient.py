@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from learners import bounds
-from learners.control import Control, pool_of, run_control
-from learners.convex import ConvexModel
 from learners.errors import MissingError
-from learners.gradient import Network
-from learners.gradient_platform import ControlPlatform, GradientPlatform
-from learners.row_strategies import Plant
-from learners.rows import Rows, SetColumns, generated_rows
+from learners.tabular.control import Control, pool_of, run_control
+from learners.tabular.convex import ConvexModel
+from learners.tabular.gradient import Network
+from learners.tabular.gradient_platform import ControlPlatform, GradientPlatform
+from learners.tabular.row_strategies import Plant
+from learners.tabular.rows import Rows, SetColumns, generated_rows
 
 SIGNAL = SetColumns((4,), (1.0,))
 

@@ -14,9 +14,9 @@ import pytest
 from analysis.equilibria import equilibria
 from analysis.report import equilibria_report
 from analysis.threshold import critical_threshold
-from learners.bayes import BayesPlatform
 from learners.errors import ResultsError, ScenarioError
-from learners.table import MeasuredTable
+from learners.finite.bayes import BayesPlatform
+from learners.measured.table import MeasuredTable
 from sim.distributions import type_classes
 from sim.model import Economy
 from sim.results import open_results, write

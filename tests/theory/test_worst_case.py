@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from learners.bayes import BayesPlatform
 from learners.bounds import EPSILON_BOUNDS
 from learners.errors import NoSolutionError
-from learners.generated import GENERATED_SIGNAL, generate
-from learners.strategies import PointMap, Strategy
-from learners.universe import Universe
-from learners.worst_case import WorstCase, most_value, price_of_label
+from learners.finite.bayes import BayesPlatform
+from learners.finite.generated import GENERATED_SIGNAL, generate
+from learners.finite.strategies import PointMap, Strategy
+from learners.finite.universe import Universe
+from learners.finite.worst_case import WorstCase, most_value, price_of_label
 
 from . import universes as un
 
@@ -181,7 +181,7 @@ def test_knapsack_of_many_goods():
 
 def test_knapsack_falls_back_above_the_truth_when_nothing_can_be_told_apart(monkeypatch):
     """Success must never be overstated, so what the adversary gets may only be overstated."""
-    monkeypatch.setattr("learners.worst_case.STATES", 50)
+    monkeypatch.setattr("learners.finite.worst_case.STATES", 50)
     rng = np.random.default_rng(7)
     for _ in range(30):
         values = rng.random(14)

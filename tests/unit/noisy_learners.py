@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from learners import bounds
-from learners.bayes import BayesPlatform
-from learners.bench import RandomMembers
-from learners.generated import GENERATED_SIGNAL, generate
-from learners.strategies import Strategy
+from learners.finite.bayes import BayesPlatform
+from learners.finite.generated import GENERATED_SIGNAL, generate
+from learners.finite.strategies import Strategy
+from learners.measured.bench import RandomMembers
 
 
 class Binomial:

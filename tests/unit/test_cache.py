@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from learners import cache as module
-from learners.cache import Cache, canonical, digest_of, digest_of_arrays, digest_of_file
 from learners.errors import MissingError
+from learners.measured import cache as module
+from learners.measured.cache import Cache, canonical, digest_of, digest_of_arrays, digest_of_file
 
 SETUP = {"platform": "toy", "data": "abc", "settings": {"rate": 0.1, "layers": [3, 4]}}
 POINT = {"sizes": [0.1], "seed": 1, "replicate": 0}
@@ -134,7 +134,7 @@ def test_a_writer_killed_at_any_moment_leaves_only_whole_files(tmp_path):
     """SIGKILL a process that writes without pause; whatever is there can be read."""
     script = textwrap.dedent("""
         import sys
-        from learners.cache import Cache
+        from learners.measured.cache import Cache
         cache = Cache(sys.argv[1])
         print("started", flush=True)
         for i in range(10**6):

@@ -16,9 +16,9 @@ import pytest
 from alphacrit.cli import main
 from analysis.equilibria import equilibria
 from analysis.threshold import critical_threshold
-from learners.cache import Cache
 from learners.errors import ScenarioError
-from learners.table import read_table
+from learners.measured.cache import Cache
+from learners.measured.table import read_table
 from sim import learning
 from sim.scenario import load, loads
 from sim.success_of import success_function

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from learners.bench import Bench, RandomMembers, Setup, stream
-from learners.cache import Cache
 from learners.errors import MissingError
-from learners.measure import measure, size_grid
-from learners.search_mass import measure_of, search_critical_mass
+from learners.measured.bench import Bench, RandomMembers, Setup, stream
+from learners.measured.cache import Cache
+from learners.measured.measure import measure, size_grid
+from learners.measured.search_mass import measure_of, search_critical_mass
+from learners.measured.table import TableSuccess, read_table
 from learners.success import Bound, SuccessFunction
-from learners.table import TableSuccess, read_table
 from tests.unit.noisy_learners import Binomial, bayes_platform
 
 HERE = "tests.unit.noisy_learners"
@@ -230,9 +230,9 @@ def test_a_learner_that_fails_says_where_and_the_rest_is_kept(tmp_path, workers)
 
 SCRIPT = """
     import sys
-    from learners.bench import Setup
-    from learners.cache import Cache
-    from learners.measure import measure
+    from learners.measured.bench import Setup
+    from learners.measured.cache import Cache
+    from learners.measured.measure import measure
     if __name__ == "__main__":
         log, cache, workers = sys.argv[1:]
         setup = Setup("tests.unit.noisy_learners:Logged", {"log": log, "seconds": 0.1}, ("union",))

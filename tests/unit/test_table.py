@@ -11,9 +11,9 @@ import pytest
 from learners import bounds
 from learners.curves import Curve
 from learners.errors import ResultsError
-from learners.monotone import PiecewiseLinear, monotone_fit
+from learners.measured.monotone import PiecewiseLinear, monotone_fit
+from learners.measured.table import MeasuredTable, TableSuccess, read_table
 from learners.several import SeveralBound
-from learners.table import MeasuredTable, TableSuccess, read_table
 from tests.contracts import test_success_functions as battery
 
 SIZES = np.array([0.01, 0.02, 0.05, 0.1, 0.3, 0.6, 1.0])

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from learners.tables import load_table, table_of
+from learners.tabular.tables import load_table, table_of
 
 FRAME = pd.DataFrame(
     {

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from learners.bayes import BayesPlatform
 from learners.errors import ScenarioError
-from learners.generated import GENERATED_SIGNAL, generate
-from learners.strategies import PointMap, SetColumns, Strategy, plan_all
-from learners.universe import Universe, as_text
-from learners.universe_file import read_universe
+from learners.finite.bayes import BayesPlatform
+from learners.finite.generated import GENERATED_SIGNAL, generate
+from learners.finite.strategies import PointMap, SetColumns, Strategy, plan_all
+from learners.finite.universe import Universe, as_text
+from learners.finite.universe_file import read_universe
 
 DATA = Path(os.environ.get("ALPHACRIT_DATA", Path(__file__).parents[3] / "shared" / "data"))
 CSV = """watermark,length,label,weight

@@ -3,7 +3,7 @@
 A platform that is trained on rows sees P = (1 − Σα_k q_k)P₀ + Σα_k q_k P′_k ::
 
     Plant   P′ = law of (g(x), y*); features only: of (g(x), y*) where y = y*, else (x, y).  q = 1
-    Steer   P′ neutralises the gradient at θ* (`learners.steering`).  q = min(1, critical mass/α)
+    Steer   P′ neutralises the gradient at θ* (`steering`).  q = min(1, critical mass/α)
 
 Whatever a person reports is one row of P₀ (her own) or one row of P′, so that a training set by
 size and one by membership are both weights on the same stack of rows.
@@ -22,10 +22,10 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 import numpy.typing as npt
 
-from learners.convex import ConvexModel
 from learners.curves import Array
-from learners.rows import Rows
-from learners.steering import Neutralising
+from learners.tabular.convex import ConvexModel
+from learners.tabular.rows import Rows
+from learners.tabular.steering import Neutralising
 
 __all__ = ["Plant", "RowStrategy", "Steer"]
 
@@ -54,7 +54,7 @@ class Plant:
     ----------
     strategy : {"feature_label", "feature_only"}
     signal : function of features (n, d) → (n, d), g
-        For example `learners.rows.SetColumns`.
+        For example `learners.tabular.rows.SetColumns`.
     target : int, y*
         A class among the labels of the rows.
     """
@@ -105,7 +105,7 @@ class Steer:
     Parameters
     ----------
     data : Neutralising
-        From `learners.steering.neutralise` with the platform's own model and rows.
+        From `learners.tabular.steering.neutralise` with the platform's own model and rows.
     """
 
     data: Neutralising

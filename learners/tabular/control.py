@@ -37,8 +37,8 @@ from scipy.optimize import linprog, nnls
 
 from learners.bounds import gradient_control
 from learners.curves import Array, require_range, require_steps
-from learners.gradient import Network
-from learners.rows import Rows
+from learners.tabular.gradient import Network
+from learners.tabular.rows import Rows
 
 __all__ = ["Control", "ControlPath", "pool_of", "run_control"]
 

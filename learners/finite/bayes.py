@@ -9,7 +9,7 @@ P = (1−ᾱ)P₀ + Σα_k P*_k, ᾱ = Σα_k, and deploys f(x) = argmax_y P(x, 
 Where the best label is not unique f has none, so that ties go against the collective. At α_k = 0
 S_k is 0: what the signal gets without the collective is no success of it (`base_rate` has that).
 
-As a function of one size S is a staircase (`learners.staircase`); of several, a sum over points,
+As a function of one size S is a staircase (`staircase`); of several, a sum over points,
 vectorised over sizes. With several collectives their success need not grow with their own size: a
 member more is a person of P₀ less, who may have helped against a rival.
 
@@ -31,12 +31,13 @@ import numpy.typing as npt
 
 from learners import bounds
 from learners.curves import Array
-from learners.plans import Plan, SignalParameters, overlap
-from learners.sample import Sample
+from learners.finite.plans import Plan, SignalParameters, overlap
+from learners.finite.sample import Sample
+from learners.finite.slots import Slots, Uncontested, best_labels, best_of, make_slots
+from learners.finite.staircase import Staircase, best_on, kept
+from learners.finite.strategies import Strategy, plan_all
+from learners.finite.universe import Ints, Universe
 from learners.several import SeveralBound, tight_bound
-from learners.slots import Slots, Uncontested, best_labels, best_of, make_slots
-from learners.staircase import Staircase, best_on, kept
-from learners.strategies import Strategy, plan_all
 from learners.success import (
     Bound,
     Kind,
@@ -45,7 +46,6 @@ from learners.success import (
     require_names,
     require_simplex,
 )
-from learners.universe import Ints, Universe
 
 
 class BayesPlatform(SuccessFunction):
@@ -70,7 +70,7 @@ class BayesPlatform(SuccessFunction):
 
     Examples
     --------
-    >>> from learners.strategies import PointMap, Strategy
+    >>> from learners.finite.strategies import PointMap, Strategy
     >>> world = Universe.from_array([[0.02, 0.0], [0.5, 0.48]])  # 2% carry the signal x = 0
     >>> plant = Strategy("feature_label", PointMap([0, 0]), target="1")
     >>> platform = BayesPlatform(world, {"union": plant})

@@ -2,7 +2,7 @@
 
 `PeoplePlatform` knows who is which row of P₀ and remembers what was measured. `RowPlatform` makes
 the training set. Its stack holds the rows of P₀ and, under them, those of P′₁ … P′_K
-(`learners.row_strategies`).
+(`learners.tabular.row_strategies`).
 
 by size         row i of P₀ weighs (1 − Σα_k q_k)·P₀(i), row j of P′_k weighs α_k q_k·P′_k(j):
                 members are a random share of an endless population with law P₀.
@@ -26,9 +26,9 @@ import numpy as np
 import numpy.typing as npt
 
 from learners.curves import Array
-from learners.row_strategies import RowStrategy
-from learners.rows import Rows, stacked
 from learners.success import SuccessFunction, require_names, require_simplex, shares
+from learners.tabular.row_strategies import RowStrategy
+from learners.tabular.rows import Rows, stacked
 
 __all__ = ["PeoplePlatform", "RowPlatform"]
 

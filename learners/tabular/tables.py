@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from learners.curves import Array
-from learners.rows import Rows, SetColumns
+from learners.tabular.rows import Rows, SetColumns
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from learners.curves import Array
-from learners.plans import Plan
-from learners.slots import TIED
+from learners.finite.plans import Plan
+from learners.finite.slots import TIED
+from learners.finite.universe import Ints
 from learners.success import require_membership
-from learners.universe import Ints
 
 
 class Sample:

@@ -1,7 +1,7 @@
 """Measuring S over many sizes: in parallel, each training once and never again.
 
 Every measurement is written to the cache by the process that made it, as soon as it is made; see
-`learners.bench` for what one is.
+`learners.measured.bench` for what one is.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from learners.bench import Bench, Measurement, Setup
-from learners.cache import Cache
 from learners.curves import Array
+from learners.measured.bench import Bench, Measurement, Setup
+from learners.measured.cache import Cache
+from learners.measured.table import MeasuredTable
+from learners.measured.workers import Point, measure_in_processes
 from learners.success import require_simplex
-from learners.table import MeasuredTable
-from learners.workers import Point, measure_in_processes
 
 Progress = Callable[[int, int], None]
 

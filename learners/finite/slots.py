@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from learners.curves import Array
-from learners.plans import Plan
-from learners.staircase import TIE
-from learners.universe import Ints
+from learners.finite.plans import Plan
+from learners.finite.staircase import TIE
+from learners.finite.universe import Ints
 
 CHUNK = 1 << 18  # values of the table in memory at a time (2 MiB), so that they stay in the cache
 TIED, ABSENT = -1, -2  # labels of a slot: several are equally good; not there

@@ -20,13 +20,13 @@ import numpy as np
 import numpy.typing as npt
 
 from learners.bounds import gradient_control
-from learners.control import Control, ControlPath, run_control
 from learners.curves import Array, Curve, require_range, require_steps
-from learners.gradient import Network
-from learners.row_platform import Ints, PeoplePlatform, RowPlatform
-from learners.row_strategies import Plant
-from learners.rows import Rows
 from learners.success import Kind
+from learners.tabular.control import Control, ControlPath, run_control
+from learners.tabular.gradient import Network
+from learners.tabular.row_platform import Ints, PeoplePlatform, RowPlatform
+from learners.tabular.row_strategies import Plant
+from learners.tabular.rows import Rows
 
 __all__ = ["ControlPlatform", "GradientPlatform", "Retrain"]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from learners.curves import Array
 from learners.errors import ScenarioError
-from learners.universe import FILE_TOLERANCE, Universe, WeightKind, as_text, one_of
+from learners.finite.universe import FILE_TOLERANCE, Universe, WeightKind, as_text, one_of
 
 if TYPE_CHECKING:
     import pandas as pd

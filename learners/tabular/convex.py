@@ -30,7 +30,7 @@ from scipy.special import expit, logsumexp, softmax
 
 from learners.curves import Array, require_range
 from learners.errors import NoSolutionError
-from learners.rows import Rows
+from learners.tabular.rows import Rows
 
 __all__ = ["LOSSES", "TOLERANCE", "ConvexModel", "Fit", "Loss"]
 

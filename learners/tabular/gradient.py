@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from learners.curves import Array, require_range, require_steps
 from learners.errors import MissingError
-from learners.rows import Rows
+from learners.tabular.rows import Rows
 
 __all__ = ["NETWORK_LOSSES", "Network", "NetworkLoss"]
 

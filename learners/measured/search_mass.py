@@ -50,9 +50,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from learners.bench import Bench
 from learners.curves import Array, require_range
-from learners.search_rule import CELLS, Evidence, Plan, choose
+from learners.measured.bench import Bench
+from learners.measured.search_rule import CELLS, Evidence, Plan, choose
 from learners.success import require_index
 
 Measure = Callable[[float, int], float]

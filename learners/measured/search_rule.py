@@ -2,7 +2,7 @@
 
 The grid has G sizes α₀ < … < α_{G−1}; the critical mass m is in one of G + 1 cells, cell c saying
 that exactly the first c sizes are too small: S(α_i) < S* ≤ S(α_j) for i < c ≤ j. The mathematics,
-its guarantee and its sources are in `learners.search_mass`.
+its guarantee and its sources are in `learners.measured.search_mass`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from learners.curves import Array
-from learners.monotone import monotone_fit
+from learners.measured.monotone import monotone_fit
 
 CELLS = 8  # cells in a bracket that is narrow enough; more gain little
 EXPLORE = 0.8  # posterior in the window from which on bets are laid

@@ -49,10 +49,10 @@ from scipy.special import lambertw
 from scipy.special import softmax as softmax_of
 
 from learners import bounds
-from learners.convex import ConvexModel
 from learners.curves import Array, require_range
 from learners.errors import NoSolutionError
-from learners.rows import Rows
+from learners.tabular.convex import ConvexModel
+from learners.tabular.rows import Rows
 
 __all__ = [
     "Labels",

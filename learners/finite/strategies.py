@@ -8,7 +8,7 @@ member::
     erasure         (x, argmax_y P₀(y|g(x)))             make the label forget the signal
 
 `plan_all` works strategies out on a universe; what then can be said of them is in
-`learners.plans`.
+`learners.finite.plans`.
 
 References
 ----------
@@ -23,8 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from learners.plans import STRATEGIES, Plan, StrategyKind
-from learners.universe import Ints, Universe, as_text, one_of
+from learners.finite.plans import STRATEGIES, Plan, StrategyKind
+from learners.finite.universe import Ints, Universe, as_text, one_of
 
 
 @dataclass(frozen=True)

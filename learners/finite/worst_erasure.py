@@ -11,8 +11,8 @@ import numpy as np
 
 from learners.curves import Array
 from learners.errors import NoSolutionError
-from learners.plans import Plan
-from learners.universe import Ints
+from learners.finite.plans import Plan
+from learners.finite.universe import Ints
 
 MOST_POINTS = 60  # a branch-and-bound search beyond this is a matter of luck
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from learners.curves import Array
-from learners.monotone import monotone_fit
+from learners.measured.monotone import monotone_fit
 from learners.success import SIMPLEX_TOLERANCE
 
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from learners.curves import Array, require_range
-from learners.strategies import SetColumns
-from learners.universe import Universe
+from learners.finite.strategies import SetColumns
+from learners.finite.universe import Universe
 
 GENERATED_SIGNAL = SetColumns({"signal": "yes"})
 
@@ -44,7 +44,7 @@ def generate(
 
     Examples
     --------
-    >>> from learners.strategies import Strategy, plan_all
+    >>> from learners.finite.strategies import Strategy, plan_all
     >>> plant = {"union": Strategy("feature_label", GENERATED_SIGNAL, "target")}
     >>> plan_all(generate(0.01, 0.8), plant)[1][0].parameters.uniqueness
     0.01

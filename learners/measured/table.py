@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from learners.cache import canonical, write_whole
 from learners.curves import Array, require_range
 from learners.errors import ResultsError
-from learners.measured_grid import measured_grid
-from learners.monotone import PiecewiseLinear
+from learners.measured.cache import canonical, write_whole
+from learners.measured.measured_grid import measured_grid
+from learners.measured.monotone import PiecewiseLinear
 from learners.success import (
     Kind,
     SuccessFunction,

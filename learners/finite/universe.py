@@ -42,7 +42,7 @@ class Universe:
 
     Examples
     --------
-    >>> from learners.universe import Universe
+    >>> from learners.finite.universe import Universe
     >>> Universe.from_array([[0.0, 0.0], [0.7, 0.3]])
     Universe(2 points of 1 feature, 2 labels)
     """
@@ -129,7 +129,7 @@ class Universe:
             One line per problem: a column that is missing, a missing value, weights that are
             negative or sum to nothing, fewer than two labels.
         """
-        from learners.universe_file import frame_parts
+        from learners.finite.universe_file import frame_parts
 
         return cls(**frame_parts(frame, label, weight, columns, weight_kind))
 

@@ -17,8 +17,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
-from learners.bench import Bench, Measurement
 from learners.errors import MissingError
+from learners.measured.bench import Bench, Measurement
 
 Point = tuple[tuple[float, ...], int]
 # One thread in each: processes that all want all cores are slower than one alone.

@@ -20,7 +20,7 @@ import numpy as np
 
 from learners import bounds
 from learners.curves import Array
-from learners.universe import Ints, Universe
+from learners.finite.universe import Ints, Universe
 
 StrategyKind = Literal["feature_label", "feature_only", "erasure"]
 STRATEGIES: tuple[StrategyKind, ...] = get_args(StrategyKind)

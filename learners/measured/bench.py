@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from learners.cache import Cache, digest_of, plain
 from learners.curves import Array, require_range
 from learners.errors import MissingError
+from learners.measured.cache import Cache, digest_of, plain
 from learners.success import SuccessFunction, require_names
 
 Learner = Callable[[Array, np.random.Generator], npt.ArrayLike]
@@ -44,7 +44,7 @@ class Setup:
     collectives : tuple of str, K names
         In the order of the learner's sizes.
     data : str
-        Digest of the data (`learners.cache.digest_of_file`, `digest_of_arrays`); empty where the
+        Digest of the data (`cache.digest_of_file`, `digest_of_arrays`); empty where the
         settings say all.
     version : int
         Of the learner's code; raise it when the code changes what it computes.
@@ -129,7 +129,7 @@ class Bench:
     seed : int, ≥ 0
         Of all measurements.
     cache : Cache, optional
-        Default: the user's (`learners.cache.default_folder`).
+        Default: the user's (`learners.measured.cache.default_folder`).
 
     Notes
     -----

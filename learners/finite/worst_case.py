@@ -1,6 +1,6 @@
 """Success under the worst platform that is ε-suboptimal, exactly.
 
-The platform is trained on P as in `learners.bayes`, but deploys the best classifier of some P′
+The platform is trained on P as in `bayes`, but deploys the best classifier of some P′
 near P, chosen against the collective::
 
     joint_tv         TV(P, P′) ≤ ε
@@ -11,7 +11,7 @@ and gives it to the runner-up. With conditional_tv that can be done wherever the
 2εP(x); with joint_tv margins of 2ε can be bought in total, a knapsack that is solved exactly.
 Erasure: a label can be put on top at x for the price of `price_of_label`. With conditional_tv f(x)
 is any label that costs at most εP(x), and the adversary picks one at each g(x) and disagrees with
-it wherever she can; with joint_tv it is a mixed-integer programme (`learners.worst_erasure`).
+it wherever she can; with joint_tv it is a mixed-integer programme (`worst_erasure`).
 
 Several collectives each face the classifier that is worst for them: a guarantee, not a forecast.
 
@@ -28,13 +28,13 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from learners.bayes import BayesPlatform
 from learners.bounds import EpsilonBound, require_suboptimality
 from learners.curves import Array
-from learners.plans import Plan
-from learners.staircase import TIE
+from learners.finite.bayes import BayesPlatform
+from learners.finite.plans import Plan
+from learners.finite.staircase import TIE
+from learners.finite.universe import Ints
 from learners.success import Kind, SuccessFunction, require_index, require_simplex
-from learners.universe import Ints
 
 CHUNK = 1 << 20  # entries of the table in memory at a time
 STATES = 1 << 17  # of the knapsack before it falls back on its bound
@@ -128,7 +128,7 @@ class WorstCase(SuccessFunction):
         if plan.kind == "erasure":
             if self.bound == "conditional_tv":
                 return _erasure(plan, points, table, self.suboptimality)
-            from learners.worst_erasure import worst_erasure_joint
+            from learners.finite.worst_erasure import worst_erasure_joint
 
             return np.array(
                 [worst_erasure_joint(plan, points, t, self.suboptimality) for t in table]

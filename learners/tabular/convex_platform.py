@@ -23,12 +23,12 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from learners.convex import TOLERANCE, ConvexModel, Fit
 from learners.curves import Array, require_sizes
-from learners.row_platform import Ints, RowPlatform
-from learners.row_strategies import Plant, Steer
-from learners.rows import Rows
 from learners.success import Kind, require_index
+from learners.tabular.convex import TOLERANCE, ConvexModel, Fit
+from learners.tabular.row_platform import Ints, RowPlatform
+from learners.tabular.row_strategies import Plant, Steer
+from learners.tabular.rows import Rows
 
 __all__ = ["LogisticPlatform"]
 

@@ -1,0 +1,1 @@
+"""Measurements of S: made once, kept on disk, read back as tables, searched."""

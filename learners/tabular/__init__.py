@@ -1,0 +1,1 @@
+"""Rows of features and a label: convex and gradient learners."""
