@@ -41,7 +41,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.made
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed
-	$(BIN)/python $(PIP) -e ".[dev,learners]"
+	$(BIN)/python $(PIP) -e ".[dev]"
 	@touch $@
 
 $(VENV12)/.test: pyproject.toml constraints.txt
