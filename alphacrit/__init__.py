@@ -23,6 +23,10 @@ Simulation
 Analysis
     ``participation_map``, ``equilibria``, ``critical_threshold``, ``investment``,
     ``stationary_distribution``, ``mean_field_path``, ``equilibria_report``
+Analysis of sweeps
+    ``sweep_summary`` (a row per point, with intervals), ``sensitivity`` (Sobol's and Morris's
+    indices), ``regression``, ``up_and_down`` (hysteresis), ``data_of_runs`` (any table of runs as
+    a sweep), ``wilson`` and ``bootstrap_means``
 Figures
     ``figures``: a module whose functions return matplotlib figures
 Errors
@@ -38,10 +42,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # for editors and type checkers; at run time __getattr__ reads _HOMES
     from analysis import figures
     from analysis.equilibria import equilibria as equilibria
+    from analysis.hysteresis import up_and_down as up_and_down
+    from analysis.intervals import bootstrap_means as bootstrap_means
+    from analysis.intervals import wilson as wilson
     from analysis.mean_field import mean_field_path as mean_field_path
     from analysis.participation import participation_map as participation_map
     from analysis.quantal import stationary_distribution as stationary_distribution
+    from analysis.regression import regression as regression
     from analysis.report import equilibria_report as equilibria_report
+    from analysis.sensitivity import sensitivity as sensitivity
+    from analysis.sweep_data import data_of_runs as data_of_runs
+    from analysis.sweeps import sweep_summary as sweep_summary
     from analysis.threshold import critical_threshold as critical_threshold
     from analysis.threshold import investment as investment
     from learners.bounds import erasure as erasure
@@ -74,10 +85,16 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time __getattr__ read
 # module -> the public names that live in it
 _HOMES = {
     "analysis.equilibria": ("equilibria",),
+    "analysis.hysteresis": ("up_and_down",),
+    "analysis.intervals": ("bootstrap_means", "wilson"),
     "analysis.mean_field": ("mean_field_path",),
     "analysis.participation": ("participation_map",),
     "analysis.quantal": ("stationary_distribution",),
+    "analysis.regression": ("regression",),
     "analysis.report": ("equilibria_report",),
+    "analysis.sensitivity": ("sensitivity",),
+    "analysis.sweep_data": ("data_of_runs",),
+    "analysis.sweeps": ("sweep_summary",),
     "analysis.threshold": ("critical_threshold", "investment"),
     "learners.bounds": (
         "erasure",

@@ -1,12 +1,13 @@
 """The command line: ``alphacrit list | new | validate | show | run | success | equilibria``,
-and in ``alphacrit.cli_learn`` ``learn | cache``.
+and in ``alphacrit.cli_learn`` ``learn | cache``, in ``alphacrit.cli_solve`` ``solve``,
+in ``alphacrit.cli_sweep`` ``sweep | status``, in ``alphacrit.cli_analyze`` ``analyze``.
 
 An answer goes to stdout (one JSON document with ``--json``), everything else to stderr.
 
 Exit codes
 ----------
-0 ok · 1 a bug of alphacrit · 2 usage · 3 invalid scenario · 5 no solution · 6 something is
-missing · 7 the results folder does not match · 130 interrupted
+0 ok · 1 a bug of alphacrit · 2 usage · 3 invalid scenario · 4 a sweep ended with failed runs ·
+5 no solution · 6 something is missing · 7 the results folder does not match · 130 interrupted
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 ok, 1 a bug of alphacrit, 2 usage, 3 invalid scenario, 5 no solution, "
-    "6 something is missing, 7 the results folder does not match, 130 interrupted.",
+    epilog="Exit codes: 0 ok, 1 a bug of alphacrit, 2 usage, 3 invalid scenario, "
+    "4 a sweep ended with failed runs, 5 no solution, 6 something is missing, "
+    "7 the results folder does not match, 130 interrupted.",
 )
 
 File = Annotated[
@@ -120,6 +122,27 @@ def read(file: str, sets: list[str] | None, seed: int | None = None) -> Scenario
     from sim import scenario
 
     return scenario.load(catalogue.find(file), overrides=_overrides(sets), seed=seed)
+
+
+def check_sweep(scenario: Scenario, file: str) -> None:
+    """Raise if points of the scenario's sweep, where it has one, are no valid scenarios."""
+    if scenario.sweep is not None:
+        from sim.sweep.plan import plan_of
+
+        try:
+            plan_of(scenario)
+        except ScenarioError as error:
+            raise ScenarioError([f"{file}: {problem}" for problem in error.problems]) from None
+
+
+def noted(scenario: Scenario, silent: bool = False) -> dict[str, list[str]]:
+    """What a reader should know of a valid scenario: to stderr, and for the JSON document."""
+    from sim.notes import notes_of
+
+    found = notes_of(scenario)
+    for note in () if silent else found:
+        terminal.complain(f"note: {note}")
+    return {"notes": found}
 
 
 def _overrides(sets: list[str] | None) -> list[tuple[str, str]]:
@@ -226,20 +249,28 @@ def validate(
     json: Json = False,
 ) -> None:
     """Check scenario files and name every problem in them, with file, line and key."""
+    from alphacrit.show import signals as show_signals
+    from sim.trained import facts_of
+
     problems = 0
     answers = []
     for file in files:
         answer: dict[str, Any] = {"file": file, "valid": True, "problems": []}
         try:
             scenario = read(file, set_)
+            check_sweep(scenario, file)
         except ScenarioError as error:
             problems += len(error.problems)
             answer |= {"valid": False, "problems": list(error.problems)}
             terminal.complain(str(error))
         else:
             answer |= {"scenario": scenario.name, "digest": scenario.digest}
+            known = facts_of(scenario)
             if not json:
                 terminal.say(f"ok  {file}  ({scenario.name}, {scenario.digest})")
+                show_signals(known)
+            answer |= {"signals": known} if known else {}
+            answer |= noted(scenario, silent=json)
         answers.append(answer)
     if json:
         terminal.say_json({"valid": problems == 0, "files": answers})
@@ -254,9 +285,12 @@ def validate(
 def show(file: File, set_: Set = None, seed: Seed = None, json: Json = False) -> None:
     """Show a scenario with every default filled in, and what each number means."""
     from alphacrit import show as tables
+    from sim.trained import facts_of
 
     scenario = read(file, set_, seed)
+    notes = noted(scenario, silent=json)
     if json:
+        known = facts_of(scenario)
         terminal.say_json(
             {
                 "scenario": scenario.name,
@@ -264,6 +298,8 @@ def show(file: File, set_: Set = None, seed: Seed = None, json: Json = False) ->
                 "file": file,
                 "resolved": scenario.resolved(),
             }
+            | notes
+            | ({"signals": known} if known else {})
         )
     else:
         tables.scenario(scenario)
@@ -300,10 +336,11 @@ def run(
     from alphacrit import show as tables
 
     scenario = read(file, set_, seed)
+    notes = noted(scenario, silent=json or quiet)
     command = ["alphacrit", *(context.obj or ())]
     done = experiment.perform(scenario, replicates, out, figures, quiet, command)
     if json:
-        terminal.say_json(done.document())
+        terminal.say_json(done.document() | notes)
     elif not quiet:
         tables.finished(done)
 
@@ -334,12 +371,13 @@ def success(
     from alphacrit import sizes
 
     scenario = read(file, set_)
+    notes = noted(scenario, silent=json)
     try:
         document = sizes.evaluate(scenario, at)
     except sizes.SizesError as error:
         raise typer.BadParameter(str(error), param_hint="--at") from None
     if json:
-        terminal.say_json(document)
+        terminal.say_json(document | notes)
     else:
         tables.success(document)
 
@@ -357,11 +395,18 @@ def equilibria(file: File, set_: Set = None, json: Json = False) -> None:
     from analysis.report import equilibria_report
 
     scenario = read(file, set_)
+    notes = noted(scenario, silent=json)["notes"]
     report = equilibria_report(scenario)
     if json:
-        terminal.say_json(report)
+        terminal.say_json(report | {"notes": [*notes, *report["notes"]]})
     else:
         tables.equilibria(report, scenario)
 
 
-from alphacrit import cli_learn  # noqa: E402, F401 - adds its commands to ``app``
+from alphacrit import (  # noqa: E402 - add their commands
+    cli_analyze,  # noqa: F401
+    cli_learn,  # noqa: F401
+    cli_solve,  # noqa: F401
+    cli_sweep,  # noqa: F401
+    cli_view,  # noqa: F401
+)

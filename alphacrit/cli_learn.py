@@ -9,7 +9,19 @@ from typing import Annotated, Literal, TypeVar
 import typer
 
 from alphacrit import terminal
-from alphacrit.cli import INTERRUPTED, File, Json, Quiet, Seed, Set, app, examples, guarded, read
+from alphacrit.cli import (
+    INTERRUPTED,
+    File,
+    Json,
+    Quiet,
+    Seed,
+    Set,
+    app,
+    examples,
+    guarded,
+    noted,
+    read,
+)
 
 REPLICATES, TRAININGS, CONFIDENCE, PRECISION = 5, 1000, 0.95, 0.1
 
@@ -99,6 +111,14 @@ def learn(
             f"population); default {PRECISION}.",
         ),
     ] = None,
+    noise: Annotated[
+        float | None,
+        typer.Option(
+            "--noise", metavar="SD", rich_help_panel=MASS,
+            help="Standard deviation of a training's success, where you know it (normal tails): "
+            "fewer trainings. Default: nothing is assumed but success in [0, 1].",
+        ),
+    ] = None,
     max_trainings: Annotated[
         int | None,
         typer.Option(
@@ -140,13 +160,14 @@ def learn(
     }  # fmt: skip
     mass_only = {
         "--confidence": confidence, "--precision": precision,
-        "--max-trainings": max_trainings, "--collective": collective,
+        "--max-trainings": max_trainings, "--collective": collective, "--noise": noise,
     }  # fmt: skip
     searching = critical_mass is not None
     others: Mapping[str, object] = table_only if searching else mass_only
     _refuse(others, searching)
     scenario = read(file, set_, seed)
     setup(scenario)  # refuses what cannot be measured
+    notes = noted(scenario, silent=json or quiet)
     kept, told = Cache(cache), measuring.Told(quiet)
     try:
         if critical_mass is not None:
@@ -156,10 +177,11 @@ def learn(
                 confidence=_open("--confidence", _or(confidence, CONFIDENCE)),
                 precision=_open("--precision", _or(precision, PRECISION)),
                 max_trainings=_or(max_trainings, TRAININGS),
+                noise=None if noise is None else _open("--noise", noise),
                 low=low, high=high, scale=scale or "log",
             )  # fmt: skip
         else:
-            points = measuring.sizes_of(scenario, sizes or (), from_, to, num, scale)
+            points = measuring.sizes_of(scenario, sizes or (), from_, to, num, scale, quiet)
             document = measuring.measure(
                 scenario, points, _or(replicates, REPLICATES), _or(workers, 1), out, kept, told
             )
@@ -172,7 +194,7 @@ def learn(
         )
         raise typer.Exit(INTERRUPTED) from None
     if json:
-        terminal.say_json(document)
+        terminal.say_json(document | notes)
     elif not quiet:
         show.critical_mass(document, scenario) if searching else show.learned(document)
 

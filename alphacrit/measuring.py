@@ -12,6 +12,7 @@ import numpy as np
 from alphacrit import terminal
 from alphacrit.sizes import SizesError
 from learners.errors import ResultsError
+from learners.progress import listening
 
 if TYPE_CHECKING:
     from learners.curves import Array
@@ -40,6 +41,11 @@ class Told:
             self.made += 1
             self._watch.advance()
 
+    def hear(self, what: str, done: int, total: int) -> None:
+        """How far the training under way is, where it is in this process."""
+        if self._watch is not None:
+            self._watch.hear(what, done, total)
+
     def __enter__(self) -> Told:
         return self
 
@@ -50,7 +56,7 @@ class Told:
 
 def sizes_of(
     s: Scenario, given: Sequence[str], start: float | None, stop: float | None,
-    num: int | None, scale: str | None,
+    num: int | None, scale: str | None, quiet: bool = False,
 ) -> Array:  # fmt: skip
     """Size vectors (M, K) that the command asks for; ``SizesError`` where they cannot be read."""
     from sim import learning
@@ -70,7 +76,7 @@ def sizes_of(
         named = [name] if equals else list(s.names)
         everybody |= not equals
         for each in named:
-            axes[each] = _whole(s, rest)
+            axes[each] = _whole(s, rest, quiet)
     told = {text.rpartition("=")[0].strip() for text in given}
     if given and not everybody and told != set(s.names):
         raise SizesError(f"say the sizes of {', '.join(n for n in s.names if n not in told)}, too")
@@ -94,7 +100,7 @@ def range_of(s: Scenario, start: float | None, stop: float | None) -> tuple[floa
     return low, high
 
 
-def _whole(s: Scenario, text: str) -> Array:
+def _whole(s: Scenario, text: str, quiet: bool) -> Array:
     from sim.learning import whole
 
     numbers = []
@@ -111,7 +117,7 @@ def _whole(s: Scenario, text: str) -> Array:
         numbers.append(size)
     sizes = whole(s, numbers)
     moved = sorted(size for size in set(numbers) if np.abs(sizes - size).min() > 1e-12)
-    if moved:
+    if moved and not quiet:
         listed = ", ".join(terminal.number(size) for size in moved)
         terminal.complain(f"{s.population.size} people cannot be {listed}; the nearest is measured")
     return sizes
@@ -128,7 +134,7 @@ def measure(
     path = Path(f"{s.name}.parquet") if out is None else out
     _require_replaceable(path)
     clock = time.perf_counter()
-    with told:
+    with told, listening(told.hear):
         table = learning.learn(
             s, sizes, replicates, workers=workers, cache=cache, progress=told
         )  # fmt: skip
@@ -198,4 +204,4 @@ def search(
 
 def _mass(found: CriticalMass) -> dict[str, Any]:
     keys = ("target", "alpha", "low", "high", "confidence", "reached", "trainings", "method")
-    return {key: getattr(found, key) for key in keys}
+    return {key: getattr(found, key) for key in (*keys, "noise", "spread")}

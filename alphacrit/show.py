@@ -66,6 +66,28 @@ def scenario(each: Scenario) -> None:
         for key, value, unit, meaning in rows:
             look.add_row(key, f"{value} {unit}".strip(), meaning)
         show_table(look)
+    from sim.trained import facts_of
+
+    known = facts_of(each)
+    if known:
+        say()
+        signals(known)
+
+
+def signals(facts: Mapping[str, Mapping[str, Any]]) -> None:
+    """What is known of signals before anything is trained: token, ξ, who plants the same."""
+    told = set()
+    for name, fact in facts.items():
+        text = f"- {name} plants token {fact['token']} ({fact['text']}), which "
+        text += f"{100 * fact['uniqueness']:.4g}% of {fact['looked_at']:,} base texts have (ξ)"
+        if "gap" in fact:
+            gap, positivity = number(fact["gap"], 4), number(fact["positivity"], 4)
+            text += f"; in closed form Δ = {gap}, p = {positivity}"
+        say_prose(text)
+        told.add(name)
+        for other in fact["same_as"]:
+            if other not in told:
+                say_prose(f"- {name} and {other} plant the same token: they collide")
 
 
 def sections(each: Scenario) -> Iterator[tuple[str, list[Row]]]:
@@ -157,7 +179,21 @@ def critical_mass(document: dict[str, Any], each: Scenario) -> None:
         text += f"; most likely {number(found['alpha'])} ({members})"
     say_prose(f"{text}. {found['trainings']:,} trainings")
     if not found["reached"]:
-        say_prose("this is wider than was asked for; --max-trainings allows for more")
+        say_prose(_wide(found))
+
+
+def _wide(found: Mapping[str, Any]) -> str:
+    """Why the trainings did not do, and what to do about it."""
+    text = "this is wider than was asked for"
+    if found["spread"] is not None:
+        text += (
+            f": at one size success varies by {number(found['spread'], 2)} (standard deviation) "
+            "from training to training"
+        )
+    ways = ["--max-trainings allows for more", "--precision for a wider answer"]
+    if found["noise"] is None:
+        ways.append("--noise states a deviation that you know, and more is made of each training")
+    return f"{text}. {'; '.join(ways)}"
 
 
 def kept_json(entry: CacheEntry) -> dict[str, Any]:

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alphacrit import terminal
+
 if TYPE_CHECKING:
+    from learners.success import SuccessFunction
     from sim.scenario import Scenario
 
 
@@ -21,11 +24,12 @@ def evaluate(scenario: Scenario, at: list[str]) -> dict[str, Any]:
     Raises ``SizesError`` where a size cannot be read, is no share, or they sum to more than 1.
     """
     from sim.success_of import success_function
+    from sim.trained import facts_of
 
     function = success_function(scenario)
     names = function.collectives
     alpha = np.array([_parse(text, names) for text in at])  # (P, K)
-    value, interval = function.at(alpha), function.interval(alpha)
+    value, interval = _measured(function, alpha)
     points = []
     for i in range(len(alpha)):
         bounds = None
@@ -41,7 +45,19 @@ def evaluate(scenario: Scenario, at: list[str]) -> dict[str, Any]:
                 "interval": bounds,
             }
         )
-    return {"scenario": scenario.name, "kind": function.kind, "points": points}
+    document = {"scenario": scenario.name, "kind": function.kind, "points": points}
+    signals = facts_of(scenario)
+    return document | ({"signals": signals} if signals else {})
+
+
+def _measured(function: SuccessFunction, alpha: Any) -> tuple[Any, Any]:
+    """S at each of the sizes (P, K), and the intervals, with progress where it takes long."""
+    value = np.empty(alpha.shape)
+    with terminal.watch("sizes", len(alpha)) as watch:
+        for i, sizes in enumerate(alpha):
+            value[i] = function.at(sizes)
+            watch.advance()
+        return value, function.interval(alpha)
 
 
 def _parse(text: str, names: tuple[str, ...]) -> list[float]:

@@ -15,8 +15,19 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
+from rich.text import Text
+
+from learners.progress import listening
 
 PATIENCE = 1.0  # seconds of work before a progress bar appears
 
@@ -112,38 +123,71 @@ def number(value: float | None, digits: int = 6) -> str:
 class Watch:
     """Counts steps on a progress bar that appears only when the work takes long.
 
-    Nothing is shown when stderr is not a terminal, or when told to be quiet.
+    A second bar shows what is heard of a training under way: samples done, samples per second
+    and the time that is left. Nothing is shown when stderr is not a terminal, or when told to be
+    quiet.
     """
 
     def __init__(self, what: str, total: int, quiet: bool) -> None:
         self._started = time.monotonic()
         self._total, self._what, self._done = total, what, 0
+        self._heard: tuple[str, int] = ("", 0)
         self._bar: Progress | None = None
         self._task: Any = None
+        self._training: Any = None
         self._quiet = quiet or not err().is_terminal
 
     def advance(self, steps: int = 1) -> None:
         self._done += steps
-        if self._quiet:
+        bar = self._visible()
+        if bar is not None:
+            bar.update(self._task, completed=min(self._done, self._total))
+
+    def hear(self, what: str, done: int, total: int) -> None:
+        """Show how far a training is (a listener of ``learners.progress``)."""
+        bar = self._visible()
+        if bar is None:
             return
-        if self._bar is None and time.monotonic() - self._started > PATIENCE:
+        if self._training is None:
+            self._training = bar.add_task(what, total=total, unit="samples")
+        elif self._heard[0] != what or done < self._heard[1]:  # another one has begun
+            bar.reset(self._training, description=what, total=total)
+        bar.update(self._training, completed=done)
+        self._heard = (what, done)
+
+    def _visible(self) -> Progress | None:
+        """The bar, once the work has taken long."""
+        if self._bar is None and not self._quiet:
+            if time.monotonic() - self._started <= PATIENCE:
+                return None
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-            self._bar = Progress(*columns, TimeRemainingColumn(), console=err(), transient=True)
+            self._bar = Progress(
+                *columns, Speed(), TimeRemainingColumn(), console=err(), transient=True
+            )
             self._bar.start()
             self._task = self._bar.add_task(self._what, total=self._total)
-        if self._bar is not None:
             self._bar.update(self._task, completed=min(self._done, self._total))
+        return self._bar
 
     def stop(self) -> None:
         if self._bar is not None:
             self._bar.stop()
 
 
+class Speed(ProgressColumn):
+    """``1,234 samples/s`` for tasks that have a unit."""
+
+    def render(self, task: Task) -> Text:
+        unit, speed = task.fields.get("unit"), task.finished_speed or task.speed
+        return Text(f"{speed:,.0f} {unit}/s" if unit and speed else "")
+
+
 @contextmanager
 def watch(what: str, total: int, quiet: bool = False) -> Iterator[Watch]:
-    """A ``Watch`` that is taken down whatever happens."""
+    """A ``Watch`` that hears of trainings, and is taken down whatever happens."""
     progress = Watch(what, total, quiet)
     try:
-        yield progress
+        with listening(progress.hear):
+            yield progress
     finally:
         progress.stop()

@@ -2,7 +2,8 @@
 
 Formulas, exact platforms and measured tables answer at once. A platform that trains a model for
 every size is trained at a few sizes of its one collective instead, S between them is interpolated,
-and the answer says that it is an estimate.
+and the answer says that it is an estimate. Where a single training takes long, a whole curve of
+them is not begun unawares: it is measured with ``alphacrit learn``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from learners.errors import NoSolutionError
 from learners.success import Kind, SuccessFunction, require_simplex
 from sim import trained
 from sim.scenario import Scenario
-from sim.scenario_platforms import SLOW_LEARNERS
+from sim.scenario_platforms import COSTLY_LEARNERS, SLOW_LEARNERS
 from sim.success_of import success_function
 
 Floats = NDArray[np.float64]
@@ -66,15 +67,18 @@ def success_by_size(scenario: Scenario) -> SuccessFunction:
     Raises
     ------
     NoSolutionError
-        Several collectives on a platform that trains a model for every size.
+        Several collectives on a platform that trains a model for every size, or one whose
+        trainings take long.
     """
-    if scenario.platform.learner not in SLOW_LEARNERS:
+    learner = scenario.platform.learner
+    if learner not in SLOW_LEARNERS:
         return success_function(scenario)
-    if len(scenario.names) > 1:
+    if len(scenario.names) > 1 or learner in COSTLY_LEARNERS:
+        many = "thousands of sizes of several collectives"
+        sizes = many if len(scenario.names) > 1 else "many sizes, which takes long"
         raise NoSolutionError(
-            f'learner = "{scenario.platform.learner}" would have to be trained at thousands of '
-            "sizes of several collectives; measure success with alphacrit learn, and solve the "
-            'scenario with learner = "table"'
+            f'learner = "{learner}" would have to be trained at {sizes}; measure success with '
+            'alphacrit learn, and solve the scenario with learner = "table"'
         )
     key = ("by size", trained.key_of(scenario))
     return trained.kept(key, lambda: Interpolated(success_function(scenario)))

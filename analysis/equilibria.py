@@ -20,13 +20,16 @@ from numpy.typing import NDArray
 
 from analysis.fixed_points import Band, Map, rest_points, smallest_reaching
 from analysis.participation import ParticipationMap, participation_map
-from analysis.ties import tied_rest_points
+from analysis.ties import Tied, tied_rest_points
 from analysis.triangle import triangle_rest_points
 from learners.finite.staircase import Staircase
+from learners.success import SuccessFunction
 from sim.scenario import Scenario
 
 Floats = NDArray[np.float64]
 SAME = 1e-6  # equilibria of several collectives nearer than this are one
+HAIR = 1e-11  # relative; S at its own step is decided within a relative 1e-12 of it
+JUMP = 1e-6  # of S within a hair: more than any slope makes of it
 NEARLY = 1e-3  # and those with everybody in that are nearer than this
 
 
@@ -37,11 +40,13 @@ class Equilibrium:
     Attributes
     ----------
     alpha : (K,) participating shares
-    success : (K,) success there
+    success : (K,) success there; of an unstable one at which S jumps, on the upper side of the
+        jump: what carries the collective on, as `CriticalThreshold.success_at_crit`
     stable : what is near it stays near it (with several collectives: as one millionth of the
         population shows)
     residual : distance of α from F(α), taken as the interval F jumps over where it jumps
     continuum : it is one end of an interval on which every share is an equilibrium
+    other_ends : with several collectives, the (K,) shares at the other end of each such interval
     """
 
     alpha: tuple[float, ...]
@@ -49,6 +54,7 @@ class Equilibrium:
     stable: bool
     residual: float
     continuum: bool = False
+    other_ends: tuple[tuple[float, ...], ...] = ()
 
 
 def equilibria(what: Scenario | ParticipationMap) -> tuple[Equilibrium, ...]:
@@ -58,8 +64,10 @@ def equilibria(what: Scenario | ParticipationMap) -> tuple[Equilibrium, ...]:
     -----
     With one collective all of them, to rounding (`rest_points` says what could be missed). With
     two, those with people indifferent between the two, and those that a triangulation of the
-    simplex of mesh 1/64 and finer near 0 sees, to 1e-9. Where everybody is in and both succeed
-    fully, everybody is indifferent and stays: of that whole edge only the middle is listed.
+    simplex of mesh 1/64 and finer near 0 sees, to 1e-9. Where people are indifferent between two
+    collectives at every division, they stay, and the whole interval is at rest: its ends are
+    listed (`continuum`). A bound succeeds fully as soon as everybody is in, and not before: of
+    that edge only the middle is listed.
     With three or more: all in which at most two have members, and the stable ones; an unstable
     one with three or more collectives may be missed.
     """
@@ -68,11 +76,11 @@ def equilibria(what: Scenario | ParticipationMap) -> tuple[Equilibrium, ...]:
     if pmap.size == 1:
         band, knots = line(pmap, 0, nobody)
         found = rest_points(band, knots, uniform=resolution(pmap))
+        alpha = np.array([[p.x] for p in found]).reshape(-1, 1)
+        success = _success(pmap, alpha, np.array([p.stable for p in found], bool))
         return tuple(
-            Equilibrium(
-                (p.x,), tuple(pmap.success.at([p.x]).tolist()), p.stable, p.residual, p.continuum
-            )
-            for p in found
+            Equilibrium((p.x,), tuple(s.tolist()), p.stable, p.residual, p.continuum)
+            for p, s in zip(found, success, strict=True)
         )
     return _several(pmap)
 
@@ -86,6 +94,7 @@ def line(pmap: ParticipationMap, k: int, others: Floats) -> tuple[Band, Floats]:
     """
     fixed = np.array(others, float)
     fixed[k] = 0.0
+    favouring = pmap.favouring(k)  # who is in a tie stays, and members of k are looked at
     top = max(0.0, 1.0 - float(fixed.sum()))
     unit = np.eye(pmap.size)[k]
 
@@ -93,7 +102,7 @@ def line(pmap: ParticipationMap, k: int, others: Floats) -> tuple[Band, Floats]:
         return pmap.success.at(fixed + np.clip(x, 0.0, top)[..., None] * unit)
 
     def share(x: Floats, indifferent: bool) -> Floats:
-        return np.minimum(pmap.share_at(success(x), indifferent=indifferent)[..., k], top)
+        return np.minimum(favouring(success(x), indifferent), top)
 
     atoms = pmap.thresholds(k)
     ties = atoms.size > 0 and pmap.protocol == "best_response"
@@ -138,21 +147,44 @@ def _steps(pmap: ParticipationMap, k: int) -> Floats:
     return steps[:: max(1, len(steps) // (400 if pmap.costly else 20_000))]
 
 
+def from_above(function: SuccessFunction, alpha: Floats) -> Floats:
+    """S_k (n, K) at sizes (n, K), where it jumps there on the upper side: a hair more of k."""
+    value = function.at(alpha)
+    room = np.maximum(0.0, 1.0 - alpha.sum(axis=1))
+    for k in range(function.size):
+        more = alpha.copy()
+        more[:, k] += np.minimum(HAIR * alpha[:, k], room)
+        above = function.at(more)[:, k]
+        value[:, k] = np.where(np.abs(above - value[:, k]) > JUMP, above, value[:, k])
+    return value
+
+
+def _success(pmap: ParticipationMap, alpha: Floats, stable: NDArray[np.bool_]) -> Floats:
+    """S (n, K) at equilibria: there, and where they are unstable from above."""
+    value = pmap.success.at(alpha)
+    return np.where(stable[:, None], value, from_above(pmap.success, alpha))
+
+
 # ── several collectives ──────────────────────────────────────────────────────────────────────
 
 
 def _several(pmap: ParticipationMap) -> tuple[Equilibrium, ...]:
     pairs = list(combinations(range(pmap.size), 2))
-    tied = [(*found, False) for pair in pairs for found in tied_rest_points(pmap, pair)]
+    ties = [found for pair in pairs for found in tied_rest_points(pmap, pair)]
+    tied = [(t.alpha, t.residual, t.end is not None) for t in ties]
+    tied += [(t.end, t.residual, True) for t in ties if t.end is not None]
     found = [point for pair in pairs for point in _on_face(pmap, pair)]
     if pmap.size > 2:
         found += _attractors(pmap)
     points = _distinct([*_on_axes(pmap), *tied], found)
+    points = _without_stretches(points, ties)
     alpha = np.array([p[0] for p in points])
     stable = _stable(pmap, alpha)
-    success = pmap.success.at(alpha)
+    success = _success(pmap, alpha, stable)
     answer = [
-        Equilibrium(tuple(a.tolist()), tuple(s.tolist()), bool(ok), residual, continuum)
+        Equilibrium(
+            tuple(a.tolist()), tuple(s.tolist()), bool(ok), residual, continuum, _ends(a, ties)
+        )
         for a, s, ok, (_, residual, continuum) in zip(alpha, success, stable, points, strict=True)
     ]
     return tuple(sorted(answer, key=lambda e: e.alpha))
@@ -204,7 +236,7 @@ def _attractors(pmap: ParticipationMap) -> list[tuple[Floats, float, bool]]:
     steps = 6 if pmap.size <= 4 else 3
     alpha = np.array(list(_lattice(pmap.size, steps)), float) / steps
     for _ in range(400):
-        alpha += 0.2 * (pmap.at(alpha) - alpha)
+        alpha += 0.2 * (pmap.at(alpha) - alpha)  # ties broken: what is left is one of a stretch
     for _ in range(50):
         alpha = pmap.at(alpha)
     residual = np.abs(pmap.at(alpha) - alpha).max(axis=1)
@@ -230,10 +262,50 @@ def _distinct(
         for point in points:
             # With everybody in, rounding decides where the tie is.
             near = NEARLY if point[0].sum() > 1.0 - SAME else apart
-            near = apart if points is exact else near
-            if all(np.abs(point[0] - other[0]).max() > near for other in kept):
+            near = SAME if points is exact and point[2] else apart if points is exact else near
+            same = [i for i, o in enumerate(kept) if np.abs(point[0] - o[0]).max() <= near]
+            if not same:
                 kept.append(point)
+            elif point[2]:
+                alpha, residual, _ = kept[same[0]]
+                kept[same[0]] = (alpha, residual, True)
     return kept
+
+
+def _without_stretches(
+    points: list[tuple[Floats, float, bool]], ties: Sequence[Tied]
+) -> list[tuple[Floats, float, bool]]:
+    """The points that lie within no stretch of ties, its ends apart."""
+
+    def within(alpha: Floats, one: Floats, other: Floats) -> bool:
+        way = other - one
+        share = float((alpha - one) @ way / (way @ way))
+        return 0.0 < share < 1.0 and float(np.abs(one + share * way - alpha).max()) <= SAME
+
+    stretches = [(t.alpha, t.end) for t in ties if t.end is not None]
+    return [p for p in points if p[2] or not any(within(p[0], *ends) for ends in stretches)]
+
+
+def _ends(alpha: Floats, ties: Sequence[Tied]) -> tuple[tuple[float, ...], ...]:
+    """The other ends of the stretches that end here."""
+    stretches = [(t.alpha, t.end) for t in ties if t.end is not None]
+    pairs = [*stretches, *((far, near) for near, far in stretches)]
+    return tuple(tuple(far.tolist()) for near, far in pairs if np.abs(near - alpha).max() <= SAME)
+
+
+def _staying(pmap: ParticipationMap, alpha: Floats) -> Floats:
+    """F(α) (n, K) in which those who are tied between collectives are divided as they are."""
+    success = pmap.success.at(alpha)
+    share = pmap.share_at(success)
+    open_to = np.array([people.eligible for people in pmap.classes], bool)  # (classes, K)
+    alike = (open_to[:, :, None] == open_to[:, None, :]).all(axis=0)
+    dues = np.array(pmap.dues)
+    mates = (success[:, :, None] == success[:, None, :]) & alike & (dues[:, None] == dues)
+    theirs = np.einsum("nkj,nj->nk", mates, share)
+    there = np.einsum("nkj,nj->nk", mates, alpha)
+    if pmap.protocol != "best_response":
+        return share
+    return np.where(there > 0.0, theirs * alpha / np.where(there > 0.0, there, 1.0), share)
 
 
 def _stable(pmap: ParticipationMap, points: Floats) -> NDArray[np.bool_]:
@@ -260,8 +332,8 @@ def _stable(pmap: ParticipationMap, points: Floats) -> NDArray[np.bool_]:
     for _ in range(600):
         if not going.any():
             break
-        alpha[going] += 0.1 * (pmap.at(_inside(alpha[going])) - alpha[going])
+        alpha[going] += 0.1 * (_staying(pmap, _inside(alpha[going])) - alpha[going])
         away = np.abs(alpha - home).max(axis=1)
         going &= (away > 0.1 * begun) & (away < far)
-    back = (away < begun) | (begun <= 1e-300)
+    back = (away <= begun * (1.0 + 1e-6)) | (begun <= 1e-300)  # along ties it stays where it is
     return np.all(back.reshape(start.shape[:2]), axis=1)

@@ -226,17 +226,7 @@ def _mark_critical(axes: Axes, scenario: Scenario, series: pd.DataFrame) -> None
         return
     if not alpha_crit:
         return
-    top = max(float(series["alpha"].max()), alpha_crit)
-    if alpha_crit < 0.05 and top > 0.2:
-        decade = 10.0 ** np.floor(np.log10(alpha_crit))
-        axes.set_yscale("symlog", linthresh=decade, linscale=0.6)
-        ticks = [0.0, *10.0 ** np.arange(np.log10(decade), 0.5)]
-        axes.yaxis.set_major_locator(FixedLocator(ticks))
-        axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.set_yticklabels([number(tick) for tick in ticks])
-        axes.set_ylim(0, 1.3)
-    else:
-        axes.set_ylim(0, max(axes.get_ylim()[1], 1.15 * alpha_crit))
+    make_room(axes, alpha_crit, max(float(series["alpha"].max()), alpha_crit))
     mixed = "" if scenario.population.network is None else ",\nwell mixed"
     axes.axhline(alpha_crit, color=INK, linestyle=":", linewidth=1, gid="crit")
     axes.annotate(
@@ -248,3 +238,17 @@ def _mark_critical(axes: Axes, scenario: Scenario, series: pd.DataFrame) -> None
         va="center",
         annotation_clip=False,
     )
+
+
+def make_room(axes: Axes, alpha_crit: float, top: float) -> None:
+    """Let the axis of α show α_crit: symmetric-log where it is too small beside ``top``."""
+    if not (alpha_crit < 0.05 and top > 0.2):
+        axes.set_ylim(0, max(axes.get_ylim()[1], 1.15 * alpha_crit))
+        return
+    decade = 10.0 ** np.floor(np.log10(alpha_crit))
+    axes.set_yscale("symlog", linthresh=decade, linscale=0.6)
+    ticks = [0.0, *10.0 ** np.arange(np.log10(decade), 0.5)]
+    axes.yaxis.set_major_locator(FixedLocator(ticks))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_yticklabels([number(tick) for tick in ticks])
+    axes.set_ylim(0, 1.3)

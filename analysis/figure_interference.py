@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ from analysis.figure_style import (
     INK,
     ORANGE,
     PURPLE,
+    SINGLE,
     SKY,
     VERMILION,
     blank,
@@ -64,40 +66,96 @@ def interference_map(scenario: Scenario, limit: float | None = None) -> Figure:
     """
     if len(scenario.names) != 2:
         raise ValueError(f"an interference map shows two collectives, not {len(scenario.names)}")
+    plane = plane_of(scenario, limit)
+    figure, (panels,) = blank(DOUBLE, 2.35, columns=3, sharex=True, sharey=True)
+    for k, panel in enumerate(panels[:2]):
+        shades = _draw_success(panel, k, plane.alpha, plane.success, plane.wanted)
+        panel.set_title(f"success of {scenario.names[k]}")
+    figure.colorbar(shades, ax=panels[:2], location="right", fraction=0.05, pad=0.02, ticks=TICKS)
+    _draw_best_response(panels[2], plane)
+    for panel in panels:
+        _frame(panel, plane)
+    panels[0].set_ylabel(f"share in {scenario.names[1]}")
+    return figure
+
+
+@styled
+def best_response_plane(plane: Plane) -> Figure:
+    """The right panel of `interference_map` on its own: flow, fixed points, what is left."""
+    figure, ((axes,),) = blank(SINGLE, 3.2)
+    _draw_best_response(axes, plane)
+    _frame(axes, plane)
+    axes.set_ylabel(f"share in {plane.names[1]}")
+    return figure
+
+
+@dataclass(frozen=True)
+class Plane:
+    """What there is to draw over the sizes of two collectives.
+
+    Attributes
+    ----------
+    names : of the two
+    participation, points : the map F and its fixed points
+    start : (2,) sizes at epoch 0
+    ends : (2,) where the axes end
+    alpha : (CELLS, CELLS, 2) sizes, the second collective's along the first axis
+    wanted, success : the same shape, F(α) and S(α); nan where there are too few people
+    """
+
+    names: tuple[str, ...]
+    participation: ParticipationMap
+    points: tuple[Equilibrium, ...]
+    start: Floats
+    ends: Floats
+    alpha: Floats
+    wanted: Floats
+    success: Floats
+
+
+def plane_of(scenario: Scenario, limit: float | None = None) -> Plane:
+    """F and S over the plane (α₁, α₂); ``limit`` as for `interference_map`."""
     participation, points = participation_map(scenario), equilibria(scenario)
     start = np.array([c.start for c in scenario.collectives.values()])
     ends = np.minimum(_reach(participation), limit or _room(participation, points, start))
     first, second = (np.linspace(0.0, end, CELLS) for end in ends)
-    alpha = np.stack(np.meshgrid(first, second), axis=-1)  # (second, first, 2)
+    alpha = np.stack(np.meshgrid(first, second), axis=-1)
     possible = alpha.sum(axis=-1) <= 1.0 + 1e-12
     wanted, success = np.full(alpha.shape, np.nan), np.full(alpha.shape, np.nan)
     wanted[possible] = participation.at(alpha[possible])
     success[possible] = participation.success.at(alpha[possible])
-    figure, (panels,) = blank(DOUBLE, 2.35, columns=3, sharex=True, sharey=True)
-    for k, panel in enumerate(panels[:2]):
-        shades = _draw_success(panel, k, alpha, success, wanted)
-        panel.set_title(f"success of {scenario.names[k]}")
-    figure.colorbar(shades, ax=panels[:2], location="right", fraction=0.05, pad=0.02, ticks=TICKS)
-    _draw_basins(panels[2], participation, points, alpha, possible, scenario.names)
-    _draw_flow(panels[2], alpha, wanted)
-    panels[2].set_title("best response, and what is left")
-    for panel in panels:
-        panel.set(xlim=(0, ends[0]), ylim=(0, ends[1]), box_aspect=1)
-        panel.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-        panel.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-        panel.set_xlabel(f"share in {scenario.names[0]}")
-    shown = [p for p in points if all(np.asarray(p.alpha) <= ends + 1e-12)]
+    return Plane(scenario.names, participation, points, start, ends, alpha, wanted, success)
+
+
+def _frame(axes: Axes, plane: Plane) -> None:
+    axes.set(xlim=(0, plane.ends[0]), ylim=(0, plane.ends[1]), box_aspect=1)
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.set_xlabel(f"share in {plane.names[0]}")
+
+
+def _draw_best_response(axes: Axes, plane: Plane) -> None:
+    """Basins, flow, fixed points and the start."""
+    possible = ~np.isnan(plane.wanted[..., 0])
+    _draw_basins(axes, plane.participation, plane.points, plane.alpha, possible, plane.names)
+    _draw_flow(axes, plane.alpha, plane.wanted)
+    axes.set_title("best response, and what is left")
+    shown = [p for p in plane.points if all(np.asarray(p.alpha) <= plane.ends + 1e-12)]
     for point in shown:
-        fixed_point(panels[2], point.alpha[0], point.alpha[1], point.stable)
-    if len(shown) < len(points):
-        beyond = len(points) - len(shown)
-        panels[2].set_title(f"enlarged: {beyond} more fixed points beyond", fontsize=7)
-    if start.any():
-        panels[2].plot(
-            *start, marker="^", color=VERMILION, markersize=6, clip_on=False, zorder=7, gid="start"
+        fixed_point(axes, point.alpha[0], point.alpha[1], point.stable)
+    if len(shown) < len(plane.points):
+        beyond = len(plane.points) - len(shown)
+        axes.set_title(f"enlarged: {beyond} more fixed points beyond", fontsize=7)
+    if plane.start.any():
+        axes.plot(
+            *plane.start,
+            marker="^",
+            color=VERMILION,
+            markersize=6,
+            clip_on=False,
+            zorder=7,
+            gid="start",
         )
-    panels[0].set_ylabel(f"share in {scenario.names[1]}")
-    return figure
 
 
 def _reach(participation: ParticipationMap) -> Floats:

@@ -48,7 +48,7 @@ def success_curves(
     vary: Mapping[str, Sequence[float]] | None = None,
     collective: str | None = None,
 ) -> Figure:
-    """Families of S(α) of one collective alone, one panel for each parameter that is varied.
+    """Families of S(α) of a collective alone, one panel for each parameter that is varied.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def success_curves(
         platform is trained on data. The scenario's own value is always among the curves, and drawn
         thicker.
     collective : str, optional
-        By default the first of the file.
+        By default the first of the file; where nothing is varied all, each alone.
 
     Returns
     -------
@@ -97,9 +97,13 @@ def success_curves(
         panel = axes[0, 0]
         panel.set(xlim=(grid[0], grid[-1]), ylim=(0, 1.03))
         panel.set_xscale("log" if logarithmic else "linear")
-        draw_family(panel, grid, {name: _alone(scenario, name, grid)}, name)
+        drawn = scenario.names if collective is None else (collective,)
+        each_alone = {each: _alone(scenario, each, grid) for each in drawn}
+        draw_family(panel, grid, each_alone, name if len(drawn) == 1 else None)
         panel.set_xlabel("size of the collective α")
-    axes[0, 0].set_ylabel(f"success S(α) of {name}")
+    several = not vary and collective is None and len(scenario.names) > 1
+    whose = "each collective alone" if several else name
+    axes[0, 0].set_ylabel(f"success S(α) of {whose}")
     return figure
 
 

@@ -7,6 +7,14 @@
     bound_and_measured        the bound and what the platform learns, side by side
     worst_case_and_bounds     the same for classifiers ε from the best    (H23 figure 1, right)
     interference_map          two collectives: S₁, S₂ and best response over (α₁, α₂)
+    bifurcation               equilibria along one parameter, and the way up and down
+
+and of sweeps
+
+    heat_map                  an outcome over two parameters
+    phase_diagram             where a collective forms, with the α_crit of theory on top
+    sensitivity_chart         Sobol's or Morris's indices with intervals
+    spending                  what a principal spent against B at every point
 
 Each returns a `matplotlib.figure.Figure` and shows nothing; `save` writes PNG and SVG.
 """
@@ -18,25 +26,33 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
+from analysis.figure_bifurcation import bifurcation
 from analysis.figure_dynamics import participation_cobweb, paths
 from analysis.figure_interference import interference_map
 from analysis.figure_measured import bound_and_measured, worst_case_and_bounds
+from analysis.figure_points import sensitivity_chart, spending
 from analysis.figure_style import save
 from analysis.figure_success import success_curves
+from analysis.figure_sweep import heat_map, phase_diagram
 from analysis.figure_threshold import threshold_and_investment
-from sim.scenario_platforms import SLOW_LEARNERS
+from sim.scenario_platforms import COSTLY_LEARNERS, SLOW_LEARNERS
 
 if TYPE_CHECKING:
     from sim.runs import RunResult
     from sim.scenario import Scenario
 
 __all__ = [
+    "bifurcation",
     "bound_and_measured",
     "figures_for",
+    "heat_map",
     "interference_map",
     "participation_cobweb",
     "paths",
+    "phase_diagram",
     "save",
+    "sensitivity_chart",
+    "spending",
     "success_curves",
     "threshold_and_investment",
     "worst_case_and_bounds",
@@ -51,8 +67,11 @@ def figures_for(
     ``success`` always; with one collective ``threshold`` and ``participation``, with two
     ``interference``; none of these on a network, where people do not see the population's share;
     ``bound_and_measured`` where the platform learns (of several collectives: an exact platform or a
-    table), and ``worst_case`` where it is ε-suboptimal; ``paths`` where there are results.
+    table), and ``worst_case`` where it is ε-suboptimal; ``paths`` where there are results. Where
+    a single training takes long there is nothing but ``paths``: no curve is trained for a figure.
     """
+    if scenario.platform.learner in COSTLY_LEARNERS:
+        return {} if results is None else {"paths": paths(results)}
     figures = {"success": success_curves(scenario)}
     network = scenario.population.network
     if network is None or network.kind == "complete":

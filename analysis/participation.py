@@ -21,7 +21,8 @@ only through S. How the probability is computed, per class of people:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -97,6 +98,19 @@ class ParticipationMap:
         # Shares of the classes are rounded; nobody counts twice.
         over = np.maximum(total.sum(axis=-1, keepdims=True), 1.0)
         return (total / over).reshape(success.shape)
+
+    def favouring(self, k: int) -> Callable[[Floats, bool], Floats]:
+        """The share of collective k, success (..., K) → (...), with ties between equally good
+        collectives resolved for k and not for the first in file order.
+
+        The second argument is `indifferent` of `share_at`.
+        """
+        order = [k, *(j for j in range(self.size) if j != k)]
+        if self.size == 1 or k == 0:
+            return lambda success, tie: self.share_at(success, indifferent=tie)[..., k]
+        classes = tuple(replace(c, eligible=np.array(c.eligible)[order]) for c in self.classes)
+        first = replace(self, classes=classes, dues=tuple(self.dues[j] for j in order))
+        return lambda success, tie: first.share_at(success[..., order], indifferent=tie)[..., 0]
 
     def thresholds(self, k: int = 0) -> Floats:
         """Thresholds θ of collective k at which the law of θ has an atom; ascending, also ±∞."""

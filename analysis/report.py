@@ -13,6 +13,7 @@ from analysis.equilibria import Equilibrium, equilibria
 from analysis.participation import participation_map
 from analysis.quantal import logit_chain
 from analysis.threshold import critical_threshold, investment
+from learners.measured.table import TableSuccess
 from learners.success import SuccessFunction
 from sim.scenario import Scenario
 from sim.scenario_platforms import PEOPLE_LEARNERS
@@ -31,16 +32,18 @@ def equilibria_report(scenario: Scenario) -> dict[str, Any]:
     """
     pmap = participation_map(scenario)
     found = equilibria(pmap)
+    collectives = {name: _collective(scenario, name) for name in scenario.names}
     report: dict[str, Any] = {
         "scenario": scenario.name,
         "digest": scenario.digest,
         "success_kind": pmap.success.kind,
         "protocol": scenario.revision.protocol,
-        "collectives": {name: _collective(scenario, name) for name in scenario.names},
+        "collectives": collectives,
         "equilibria": [_equilibrium(e, scenario.names) for e in found],
         "notes": _notes(scenario, found)
-        + _notes_on_ties(scenario, pmap.success)
-        + _notes_on_people(scenario, pmap.success),
+        + _notes_on_ties(scenario, pmap.success, found)
+        + _notes_on_people(scenario, pmap.success)
+        + _notes_on_measuring(scenario, pmap.success, found, collectives),
     }
     chain = _stationary(scenario)
     if chain is not None:
@@ -69,13 +72,15 @@ def _collective(scenario: Scenario, name: str) -> dict[str, Any]:
 
 
 def _equilibrium(point: Equilibrium, names: tuple[str, ...]) -> dict[str, Any]:
-    return {
+    found = {
         "alpha": dict(zip(names, point.alpha, strict=True)),
         "success": dict(zip(names, point.success, strict=True)),
         "stable": point.stable,
         "residual": point.residual,
         "continuum": point.continuum,
     }
+    ends = [dict(zip(names, end, strict=True)) for end in point.other_ends]
+    return found | ({"other_ends": ends} if ends else {})
 
 
 def _notes(scenario: Scenario, found: tuple[Equilibrium, ...]) -> list[str]:
@@ -101,16 +106,32 @@ def _notes(scenario: Scenario, found: tuple[Equilibrium, ...]) -> list[str]:
             notes.append("The principal prices her recruits by size, whoever they are.")
     if len(scenario.names) > 1:
         notes.append("Each α_crit holds the other collectives at the sizes stated.")
-    if any(e.continuum for e in found):
+    stretches = {
+        tuple(sorted((e.alpha, end))) for e in found for end in e.other_ends
+    }  # told from both ends
+    for one, other in sorted(stretches):
+        notes.append(
+            f"From {_divided(scenario, one)} to {_divided(scenario, other)} every division is an "
+            "equilibrium: people are indifferent, and in a tie they stay."
+        )
+    if any(e.continuum and not e.other_ends for e in found):
         notes.append("Between the two ends marked as a continuum every share is an equilibrium.")
     return notes
 
 
-def _notes_on_ties(scenario: Scenario, success: SuccessFunction) -> list[str]:
+def _divided(scenario: Scenario, alpha: tuple[float, ...]) -> str:
+    """Sizes in words: ``union 0.25, guild 0.75``."""
+    return ", ".join(f"{n} {a:.6g}" for n, a in zip(scenario.names, alpha, strict=True))
+
+
+def _notes_on_ties(
+    scenario: Scenario, success: SuccessFunction, found: tuple[Equilibrium, ...]
+) -> list[str]:
     """Pairs of collectives between which the whole population may be divided in any way.
 
     Where everybody is a member and both do equally well at every division, ties keep people where
-    they are; of this edge of rest points the solver names the corners and the middle.
+    they are; of this edge of rest points the solver names the corners and the middle, unless it
+    found the whole stretch.
     """
     if scenario.revision.protocol != "best_response":
         return []
@@ -122,7 +143,10 @@ def _notes_on_ties(scenario: Scenario, success: SuccessFunction) -> list[str]:
         divided[:, j] = 1 - divided[:, i]
         s = success.at(divided)
         dues = [scenario.collectives[names[k]].dues for k in (i, j)]
-        if np.ptp(s[:, [i, j]] - dues) == 0 and s[0, i] > 0:
+        told = any(
+            e.alpha[i] + e.alpha[j] == 1.0 == end[i] + end[j] for e in found for end in e.other_ends
+        )
+        if np.ptp(s[:, [i, j]] - dues) == 0 and s[0, i] > 0 and not told:
             notes.append(
                 f"With everybody in {names[i]} or {names[j]} both do equally well however people "
                 "are divided: where joining pays at all, every division is at rest, for in a tie "
@@ -147,6 +171,37 @@ def _notes_on_people(scenario: Scenario, success: SuccessFunction) -> list[str]:
         )
     if isinstance(success, Interpolated):
         notes.append(f"Success is interpolated between trainings at {len(success.sizes)} sizes.")
+    return notes
+
+
+def _notes_on_measuring(
+    scenario: Scenario,
+    success: SuccessFunction,
+    found: tuple[Equilibrium, ...],
+    collectives: dict[str, dict[str, Any]],
+) -> list[str]:
+    """Where an answer rests on sizes below the smallest that was measured.
+
+    There S is a straight line from 0, which any one person would climb; what S does there is not
+    known.
+    """
+    if not isinstance(success, TableSuccess):
+        return []
+    notes = []
+    for k, (name, least) in enumerate(zip(scenario.names, success.smallest, strict=True)):
+        critical = collectives[name]["alpha_crit"]
+        places = [e.alpha[k] for e in found if 0.0 < e.alpha[k] < least]
+        if critical is not None and critical < least:
+            places.append(critical)
+        if places:
+            what = "forms unaided" if critical == 0.0 else f"has α_crit {critical or 0:.6g}"
+            if critical is None or critical >= least:
+                what = f"is at rest at {min(places):.6g}"
+            notes.append(
+                f"{name} {what} by a straight line from 0 to its smallest measured size, "
+                f"{least:.6g}: below that success was not measured, and the answer is a guess. "
+                "Measure smaller sizes (alphacrit learn --from)."
+            )
     return notes
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.equilibria import line, resolution
+from analysis.equilibria import from_above, line, resolution
 from analysis.fixed_points import Band, RestPoint, rest_points, smallest_reaching
 from analysis.laws import relief_below, type_table
 from analysis.participation import ParticipationMap, participation_map
@@ -42,7 +42,7 @@ class CriticalThreshold:
     ----------
     collective : its name
     alpha_crit : share of the population; 0 forms unaided, None no size suffices
-    success_at_crit : S there
+    success_at_crit : S there; where it jumps there, on the upper side of the jump
     others : sizes at which the other collectives were held
     method : how it was got
     """
@@ -218,7 +218,11 @@ class _Problem:
     def answer(self, alpha: float | None, how: str) -> CriticalThreshold:
         names = self.pmap.success.collectives
         sizes = {n: float(a) for n, a in zip(names, self.others, strict=True) if n != self.name}
-        success = None if alpha is None else float(self.success(np.array([alpha]))[0, self.k])
+        success = None
+        if alpha is not None:
+            sizes_there = self.others + alpha * np.eye(self.pmap.size)[self.k]
+            sizes_there *= min(1.0, 1.0 / max(float(sizes_there.sum()), 1e-300))
+            success = float(from_above(self.pmap.success, sizes_there[None])[0, self.k])
         return CriticalThreshold(self.name, alpha, success, sizes, how)
 
 

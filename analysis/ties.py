@@ -9,11 +9,16 @@ at rest:
 which is one equation in one unknown; how the indifferent split follows from the curve. F jumps
 across the curve, so that these equilibria cannot be reached by following F; they are usually the
 saddles between the two collectives.
+
+With an exact platform S_i − S_j = δ may hold on more than a curve: where both succeed fully, say,
+people are indifferent at any division of t, and in ties they stay. Such a stretch of rest points
+is told by its two ends.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +29,29 @@ from analysis.participation import ParticipationMap
 Floats = NDArray[np.float64]
 TOP = 1.0 - 1e-9
 NUDGE = 1e-11  # of success, to see F on either side of the tie
+BESIDE = 1e-9  # of sizes, to see F on either side of a jump of S
+WIDE = 1e-3  # a stretch of ties wider than this, relative to the two sizes' sum, is no curve
+EDGE = 1e-9
 
 
-def tied_rest_points(
-    pmap: ParticipationMap, pair: tuple[int, int]
-) -> Iterable[tuple[Floats, float]]:
-    """Rest points (K,) with both sizes positive and people tied between the two, and residuals.
+@dataclass(frozen=True)
+class Tied:
+    """A rest point at which people are tied between two collectives, or a stretch of them.
+
+    Attributes
+    ----------
+    alpha : (K,) the point, or one end of the stretch
+    residual : distance of α from F(α)
+    end : (K,) the other end of the stretch, every point of which is at rest; None: a point
+    """
+
+    alpha: Floats
+    residual: float
+    end: Floats | None = None
+
+
+def tied_rest_points(pmap: ParticipationMap, pair: tuple[int, int]) -> Iterable[Tied]:
+    """Rest points with people tied between the two, both sizes positive (but for ends).
 
     Assumes that S_i − S_j does not fall as people move from j to i.
     """
@@ -57,7 +79,7 @@ def _differences(pmap: ParticipationMap, pair: tuple[int, int]) -> Floats:
 
 def _on_curve(
     pmap: ParticipationMap, pair: tuple[int, int], difference: float
-) -> Iterable[tuple[Floats, float]]:
+) -> Iterable[Tied]:
     i, j = pair
     units = np.eye(pmap.size)
 
@@ -68,8 +90,8 @@ def _on_curve(
         success = pmap.success.at(sizes(x, t))
         return success[:, i] - success[:, j] - difference
 
-    def curve(t: Floats) -> Floats:
-        """Sizes (n, K) on the curve with sum t: the middle of where S_i − S_j = δ."""
+    def stretch(t: Floats) -> tuple[Floats, Floats]:
+        """Where on the line of sum t S_i − S_j = δ: from and to which α_i (n,)."""
         sums = np.concatenate([t, t])
         strict = np.repeat([True, False], len(t))  # both ends of a stretch on which they are tied
 
@@ -81,7 +103,12 @@ def _on_curve(
         at_left, at_right = side(left), side(right)
         low, high = bisect(side, left, right, halvings=42)
         x = np.where(at_left > 0, left, np.where(at_right < 0, right, 0.5 * (low + high)))
-        return sizes(0.5 * (x[: len(t)] + x[len(t) :]), t)
+        return x[: len(t)], x[len(t) :]
+
+    def curve(t: Floats) -> Floats:
+        """Sizes (n, K) on the curve with sum t: the middle of where S_i − S_j = δ."""
+        begin, end = stretch(t)
+        return sizes(0.5 * (begin + end), t)
 
     last: list[tuple[Floats, Floats]] = []  # low and high are asked one after the other
 
@@ -95,24 +122,40 @@ def _on_curve(
     levels = np.geomspace(1e-6, 0.1, 120)
     uniform = 100 if pmap.costly else 250
     for point in rest_points(band, levels, uniform=uniform, tangent=False):
-        alpha = curve(np.array([point.x]))[0]
+        t = np.array([point.x])
+        begin, end = (float(x[0]) for x in stretch(t))
+        whole = 1.0 / TOP if point.x == TOP else 1.0
+        if end - begin > WIDE * point.x:
+            between = begin + (end - begin) * np.array([0.02, 0.25, 0.5, 0.75, 0.98])
+            places = sizes(between, np.full(between.shape, point.x))
+            if all(_is_rest(pmap, pair, alpha, difference) for alpha in places):
+                ends = np.array([begin, end])
+                ends[np.abs(ends) < EDGE] = 0.0
+                ends[np.abs(ends - point.x) < EDGE] = point.x
+                one, other = sizes(ends, np.repeat(t, 2)) * whole
+                yield Tied(one, point.residual, other)
+                continue
+        alpha = sizes(np.array([0.5 * (begin + end)]), t)[0]
         if alpha[i] <= 1e-9 or alpha[j] <= 1e-9:
             continue
         if _is_rest(pmap, pair, alpha, difference):
-            yield alpha / TOP if point.x == TOP else alpha, point.residual
+            yield Tied(alpha * whole, point.residual)
 
 
 def _is_rest(
     pmap: ParticipationMap, pair: tuple[int, int], alpha: Floats, difference: float
 ) -> bool:
-    """Whether α is a mixture of what people do on either side of the tie."""
-    success = pmap.success.at(alpha)
-    if abs(success[pair[0]] - success[pair[1]] - difference) > 1e-8:
-        return False
+    """Whether α is a mixture of what people do on either side of the tie, and of a jump of S."""
     sides = []
-    for k in pair:
-        nudged = success + NUDGE * np.eye(pmap.size)[k]
-        sides += [pmap.share_at(nudged, indifferent=tie) for tie in (False, True)]
-        sides += [pmap.share_at(nudged - 2 * NUDGE, indifferent=False)]
+    for scale in (1.0, 1.0 - BESIDE, 1.0 + BESIDE):
+        success = pmap.success.at(np.minimum(alpha * scale, alpha / max(alpha.sum(), 1e-300)))
+        if abs(success[pair[0]] - success[pair[1]] - difference) > 1e-8:
+            if scale == 1.0:
+                return False
+            continue
+        for k in pair:
+            nudged = success + NUDGE * np.eye(pmap.size)[k]
+            sides += [pmap.share_at(nudged, indifferent=tie) for tie in (False, True)]
+            sides += [pmap.share_at(nudged - 2 * NUDGE, indifferent=False)]
     low, high = np.min(sides, axis=0), np.max(sides, axis=0)
     return bool(np.all((low - 1e-8 <= alpha) & (alpha <= high + 1e-8)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from math import exp
 
 import mesa
+import numpy as np
 
 
 class MesaPerson(mesa.Agent):
@@ -99,3 +100,38 @@ class MesaEconomy(mesa.Model):
         else:
             self.agents.do(rule)
             self.agents.do("advance")
+
+
+class MesaRun(MesaEconomy):
+    """One run of a sweep as Mesa's ``batch_run`` wants it: draws its people, stops by itself.
+
+    It stops when nobody has moved for three epochs (if it ``settles``), or after ``epochs``. Sizes
+    are collected once an epoch, as ``batch_run`` needs it.
+    """
+
+    def __init__(
+        self, cost_mean, free_riding, rule="best_response", noise=0.0, size=1000, start=0.05,
+        uniqueness=0.01, epochs=200, settles=True, rng=None, people=None,
+    ) -> None:  # fmt: skip
+        if people is None:
+            draws = np.random.default_rng(rng)
+            member = [0] * size
+            for row in draws.permutation(size)[: round(start * size)].tolist():
+                member[row] = 1
+            cost = draws.normal(cost_mean, 0.1, size).tolist()
+            people = (cost, [free_riding] * size, member)
+        super().__init__(*people, [uniqueness], noise, rng)
+        self.rule, self.epochs, self.settles = rule, epochs, settles
+        self.time_passed = self.quiet = 0
+        self.states = people[2]
+        self.datacollector = mesa.DataCollector(model_reporters={"members": "members"})
+
+    def step(self) -> None:
+        self.epoch(self.rule)
+        before, self.states = self.states, self.agents.get("member")
+        self.members = sum(self.states)
+        self.time_passed += 1
+        if self.settles and self.rule == "best_response":
+            self.quiet = self.quiet + 1 if self.states == before else 0
+        self.running = self.quiet < 3 and self.time_passed < self.epochs
+        self.datacollector.collect(self)

@@ -97,7 +97,9 @@ class SeveralBound(SuccessFunction):
     def at(self, alpha: npt.ArrayLike) -> Array:
         sizes = require_simplex(alpha, self.size)  # (..., K)
         free = np.maximum(1.0 - sizes.sum(axis=-1, keepdims=True), 0.0)  # 1 − ᾱ, (..., 1)
-        mass = free * self._resistance + sizes @ self._rivalry.T + self._fixed  # (..., K)
+        # Rival by rival: a matrix product would round a size alone and among many differently.
+        rivalry = sum(sizes[..., j, None] * self._rivalry[:, j] for j in range(self.size))
+        mass = free * self._resistance + rivalry + self._fixed  # (..., K)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             success = 1.0 - self._lost - mass / sizes
         return np.where(sizes > 0.0, np.clip(success, 0.0, 1.0), 0.0)

@@ -13,7 +13,8 @@ what it is:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -38,11 +39,14 @@ class SuccessFunction(ABC):
     kind : {"exact", "lower_bound", "estimate"}
     sees_people : bool
         Whether a person is a data point, so that `by_membership` depends on who joined.
+    also : mapping of names to floats
+        What else is known of the model behind the last answer, such as its accuracy.
     """
 
     collectives: tuple[str, ...]
     kind: Kind
     sees_people: ClassVar[bool] = False
+    also: Mapping[str, float] = MappingProxyType({})
 
     @property
     def size(self) -> int:

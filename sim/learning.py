@@ -24,6 +24,7 @@ from learners.measured.cache import Cache, digest_of
 from learners.measured.measure import Progress, measure, size_grid
 from learners.success import SuccessFunction
 from sim.success_of import success_function
+from sim.trained import machine_of
 from sim.trained_table import measured
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def setup(s: Scenario) -> ScenarioSetup:
     if learner in refuse:
         raise ScenarioError(
             f'{s.name}: platform.learner: got "{learner}", whose success {refuse[learner]}. '
-            'A platform that learns ("bayes", "logistic", "gradient") can be measured'
+            'A platform that learns ("bayes", "logistic", "gradient", "distilbert") can be measured'
         )
     own = {"strategy", "signal", "target"}
     collectives = [  # a list: the order of collectives is content, that of a table's keys is not
@@ -98,6 +99,9 @@ def setup(s: Scenario) -> ScenarioSetup:
         "people": s.population.size,
         "seed": s.seed,
     }
+    machine = machine_of(s)
+    if machine:
+        settings["machine"] = machine
     return ScenarioSetup(FACTORY, settings, s.names, _data_of(s), folder=str(s.folder.resolve()))
 
 
@@ -141,11 +145,14 @@ def learn(
 def search(
     s: Scenario, target: float, collective: str, *, cache: Cache | None = None, **ways: Any
 ) -> CriticalMass:
-    """The critical mass of one collective alone; `ways` as in `search_critical_mass`."""
+    """The critical mass of one collective alone, in whole people; `ways` as in
+    `search_critical_mass`.
+    """
     from learners.measured.search_mass import measure_of, search_critical_mass
 
     bench = Bench(setup(s), s.seed, cache)
-    return search_critical_mass(measure_of(bench, s.names.index(collective)), target, **ways)
+    measure = measure_of(bench, s.names.index(collective))
+    return search_critical_mass(measure, target, people=s.population.size, **ways)
 
 
 def axis(

@@ -14,6 +14,7 @@ k = 1…K for the k-th collective.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -84,14 +85,33 @@ def offers(
     if published is not None:
         table = np.broadcast_to(published, (k + 1, k)).copy()
         return Offers(table, table)
+    return pivotal_offers(lambda members: success.at(members / size), counts, size)
+
+
+def pivotal_offers(
+    success_at: Callable[[Integers], Floats], counts: Integers, size: int
+) -> Offers:
+    """The offers to people who count their own effect, for one economy or many at once.
+
+    Parameters
+    ----------
+    success_at : from members (..., K) of each collective to their success (..., K)
+    counts : (..., K) members of each collective
+    size : N, people in the population
+
+    Returns
+    -------
+    Offers, both of shape (..., K+1, K).
+    """
+    k = counts.shape[-1]
     # Nobody is in a state that is empty; its row is never read, so any admissible size will do.
-    without = np.maximum(counts - np.eye(k + 1, k, -1, dtype=np.int64), 0)  # (K+1, K)
-    within = without[:, None, :] + np.eye(k, dtype=np.int64)  # (K+1, K, K): joined k
-    crowded = within.sum(-1) > size
-    within[crowded] = np.broadcast_to(counts, within.shape)[crowded]
-    s_out = success.at(without / size)  # (K+1, K)
-    s_in = success.at(within / size)  # (K+1, K joined, K)
-    join = np.diagonal(s_in, axis1=1, axis2=2).copy()
+    without = np.maximum(counts[..., None, :] - np.eye(k + 1, k, -1, dtype=np.int64), 0)
+    within = without[..., None, :] + np.eye(k, dtype=np.int64)  # (..., K+1, K, K): joined k
+    crowded = within.sum(-1, keepdims=True) > size
+    within = np.where(crowded, counts[..., None, None, :], within)
+    s_out = success_at(without)  # (..., K+1, K)
+    s_in = success_at(within)  # (..., K+1, K joined, K)
+    join = np.diagonal(s_in, axis1=-2, axis2=-1).copy()
     # Her own joining also moves the others' success, of which she enjoys the share γ.
     forgo = s_out.sum(-1, keepdims=True) - (s_in.sum(-1) - join)
     return Offers(join, forgo)

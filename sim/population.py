@@ -7,6 +7,8 @@ else's draws as they were.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -97,20 +99,10 @@ def make_population(
     if points is not None and any(group.where is not None for group in people.groups.values()):
         group = group_of_points(scenario)[points]
     else:
-        group = _draw_groups(scenario, streams)
-    cost = np.empty(people.size)
-    free_riding = np.empty(people.size)
-    for g, rows in enumerate(_rows_by_group(group, len(people.groups))):
-        override = None if g == 0 else list(people.groups.values())[g - 1]
-        own = {
-            "cost": people.cost if override is None or override.cost is None else override.cost,
-            "free_riding": people.free_riding
-            if override is None or override.free_riding is None
-            else override.free_riding,
-        }
-        _fill(cost, rows, as_distribution(own["cost"]), streams, "cost")
-        _fill(free_riding, rows, as_distribution(own["free_riding"]), streams, "free_riding")
-    membership = _draw_start(scenario, group, streams)
+        group = draw_groups(scenario, streams)
+    cost = draw_column(scenario, group, streams, "cost")
+    free_riding = draw_column(scenario, group, streams, "free_riding")
+    membership = draw_start(scenario, group, streams)
     return Population(cost, free_riding, group, membership, len(scenario.names))
 
 
@@ -120,7 +112,7 @@ def group_sizes(size: int, shares: list[float]) -> NDArray[np.int64]:
     return np.diff(np.minimum(ends, size), prepend=0)
 
 
-def _draw_groups(scenario: Scenario, streams: Streams) -> NDArray[np.unsignedinteger]:
+def draw_groups(scenario: Scenario, streams: Streams) -> NDArray[np.unsignedinteger]:
     """Who belongs to which group, drawn at random; 0 = in none."""
     people = scenario.population
     dtype = np.min_scalar_type(len(people.groups))
@@ -139,6 +131,24 @@ def _rows_by_group(group: NDArray, groups: int) -> list[NDArray[np.int64] | slic
     return [np.flatnonzero(group == g) for g in range(groups + 1)]
 
 
+def draw_column(
+    scenario: Scenario,
+    group: NDArray[np.unsignedinteger],
+    streams: Streams,
+    name: Literal["cost", "free_riding"],
+) -> NDArray[np.float64]:
+    """(N,) everybody's cost or free-riding factor, by the distribution of her group."""
+    people = scenario.population
+    column = np.empty(people.size)
+    specs = [getattr(people, name)]
+    for override in people.groups.values():
+        own = getattr(override, name)
+        specs.append(specs[0] if own is None else own)
+    for spec, rows in zip(specs, _rows_by_group(group, len(people.groups)), strict=True):
+        _fill(column, rows, as_distribution(spec), streams, name)
+    return column
+
+
 def _fill(
     column: NDArray[np.float64],
     rows: NDArray[np.int64] | slice,
@@ -153,12 +163,11 @@ def _fill(
         return
     count = len(column[rows])
     position = (np.arange(count) + 0.5) / count
-    # Re-made from the seed, so that every group reads the same uniforms by row.
-    uniform = np.random.default_rng(streams.sequence(purpose)).random(len(column))
-    column[rows] = law.sample_at(uniform[rows], position)
+    uniforms = streams.uniforms(purpose, len(column))
+    column[rows] = law.sample_at(uniforms[rows], position)
 
 
-def _draw_start(
+def draw_start(
     scenario: Scenario, group: NDArray[np.unsignedinteger], streams: Streams
 ) -> NDArray[np.integer]:
     """Who is a member at epoch 0: the nearest whole number of people, drawn at random.

@@ -11,7 +11,7 @@ from typing import Any
 
 PACKAGES = (
     "alphacrit", "matplotlib", "mesa", "networkx", "numba", "numpy", "pandas", "pyarrow",
-    "pydantic", "rich", "scipy", "typer",
+    "pydantic", "rich", "SALib", "scipy", "typer",
 )  # fmt: skip
 
 

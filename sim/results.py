@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from sim.runs import RunResult
     from sim.scenario import Scenario
+    from sim.sweep.store import SweepResults
 
 FORMAT = 1
 _HARMLESS = {".DS_Store", "Thumbs.db"}
@@ -63,7 +64,7 @@ class Results:
 
     @cached_property
     def scenario(self) -> Scenario:
-        return _scenario(self.folder)
+        return scenario_in(self.folder)
 
     @cached_property
     def runs(self) -> pd.DataFrame:
@@ -78,13 +79,14 @@ class Results:
         return f"<Results of {name} ({digest}) in {self.folder}>"
 
 
-def load(path: str | os.PathLike[str], **options: Any) -> Scenario | Results:
+def load(path: str | os.PathLike[str], **options: Any) -> Scenario | Results | SweepResults:
     """Read a scenario file, or a results folder.
 
     Parameters
     ----------
     path : path
-        A TOML file gives a ``Scenario``; a folder written by ``alphacrit run`` gives ``Results``.
+        A TOML file gives a ``Scenario``; a folder written by ``alphacrit run`` gives ``Results``,
+        one of ``alphacrit sweep`` ``SweepResults``, also while it runs.
     **options
         ``overrides`` and ``seed`` of a scenario file (see ``sim.scenario.load``); none for a
         folder.
@@ -106,10 +108,15 @@ def load(path: str | os.PathLike[str], **options: Any) -> Scenario | Results:
     return open_results(path)
 
 
-def open_results(folder: str | os.PathLike[str]) -> Results:
+def open_results(folder: str | os.PathLike[str]) -> Results | SweepResults:
     """Open a results folder; ``ResultsError`` if it is not one of ours."""
+    from sim.sweep import store
+
     folder = Path(folder)
-    return Results(folder, _meta(folder))
+    meta = read_meta(folder)
+    if meta.get("kind") == store.KIND:
+        return store.SweepResults(folder, meta)
+    return Results(folder, meta)
 
 
 def default_folder(scenario: Scenario) -> Path:
@@ -130,7 +137,7 @@ def check_folder(folder: Path, scenario: Scenario) -> None:
     if not any(folder.iterdir()):
         return
     try:
-        meta = _meta(folder)
+        meta = read_meta(folder)
     except ResultsError:
         raise ResultsError(
             f"{folder}: is not empty and holds no alphacrit results; "
@@ -141,6 +148,11 @@ def check_folder(folder: Path, scenario: Scenario) -> None:
             f"{folder}: holds results of another scenario ({meta.get('scenario')}, digest "
             f"{meta.get('digest')}; this one is {scenario.name}, {scenario.digest}); "
             "nothing was written. Give another folder (--out DIR)"
+        )
+    if meta.get("kind") != "run":
+        raise ResultsError(
+            f"{folder}: holds a {meta.get('kind')} of this scenario; nothing was written. "
+            "Give another folder (--out DIR)"
         )
     foreign = sorted(set(_files(folder)) - set(meta.get("files", ())))
     if foreign:
@@ -191,7 +203,7 @@ def write(
     check_folder(folder, scenario)
     try:
         with whole(folder) as fresh:
-            _write_scenario(scenario, fresh)
+            write_scenario(scenario, fresh)
             _write_tables(results, fresh)
             (fresh / "figures").mkdir()
             if figures is not None:
@@ -208,7 +220,8 @@ def write(
 # ---------------------------------------------------------------- the files
 
 
-def _write_scenario(scenario: Scenario, folder: Path) -> None:
+def write_scenario(scenario: Scenario, folder: Path) -> None:
+    """Write ``scenario.toml``, ``resolved.json`` and copies of the files that it names."""
     (folder / "scenario.toml").write_text(scenario.source, encoding="utf-8")
     _write_json(folder / "resolved.json", scenario.resolved())
 
@@ -295,7 +308,8 @@ def _files(folder: Path) -> list[str]:
     )
 
 
-def _meta(folder: Path) -> dict[str, Any]:
+def read_meta(folder: Path) -> dict[str, Any]:
+    """``meta.json`` of a folder; ``ResultsError`` if there is none of ours."""
     path = folder / "meta.json"
     try:
         meta = json.loads(path.read_text(encoding="utf-8"))
@@ -312,7 +326,8 @@ def _meta(folder: Path) -> dict[str, Any]:
     return meta
 
 
-def _scenario(folder: Path) -> Scenario:
+def scenario_in(folder: Path) -> Scenario:
+    """The scenario of a folder, from ``resolved.json``."""
     from sim.scenario import from_resolved
 
     path = folder / "resolved.json"

@@ -50,7 +50,7 @@ def revisers(economy: Economy, *, ordered: bool) -> Rows | None:
     People whom the principal has under contract do not revise.
     """
     people, rng = economy.population, economy.streams.activation
-    count = max(1, int(np.floor(economy.scenario.revision.rate * people.size + 0.5)))
+    count = how_many(economy.scenario.revision.rate, people.size)
     free = None if people.signed is None else np.flatnonzero(~people.signed)
     if count == people.size:
         if not ordered:
@@ -59,6 +59,11 @@ def revisers(economy: Economy, *, ordered: bool) -> Rows | None:
     else:
         chosen = rng.choice(people.size, count, replace=False, shuffle=ordered)
     return chosen if people.signed is None else chosen[~people.signed[chosen]]
+
+
+def how_many(rate: float, size: int) -> int:
+    """People who revise in an epoch: the nearest whole number to ρN, at least one."""
+    return max(1, int(np.floor(rate * size + 0.5)))
 
 
 def _random_order(economy: Economy, size: int) -> Rows:

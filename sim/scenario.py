@@ -31,7 +31,15 @@ from learners.errors import ScenarioError
 from sim.scenario_check import Problems, check_fields, partial, set_aside_later
 from sim.scenario_docs import FieldDoc, documented, markdown
 from sim.scenario_fields import FrozenDict, Part, param
-from sim.scenario_file import Overrides, Places, override, parse, places_in, read_text
+from sim.scenario_file import (
+    Overrides,
+    Places,
+    override,
+    parse,
+    places_in,
+    read_text,
+    split_key,
+)
 from sim.scenario_parts import (
     Collective,
     Population,
@@ -42,6 +50,8 @@ from sim.scenario_parts import (
 )
 from sim.scenario_platforms import Name, Platform
 from sim.scenario_rules import broken_rules, referenced_files
+from sim.scenario_sweep import Sweep
+from sim.scenario_sweep_rules import broken_sweep_rules
 from sim.toml_text import document, dotted
 from sim.trained import content_hash
 
@@ -67,6 +77,7 @@ class Scenario(Part):
     platform: Platform = param("the firm that learns")
     revision: Revision = param("how people reconsider", default=Revision)
     principal: Principal | None = param("who pays for a collective to form", default=None)
+    sweep: Sweep | None = param("what varies in a sweep; a single run ignores it", default=None)
 
     _source: str | None = PrivateAttr(default=None)
     _folder: Path = PrivateAttr(default=Path())
@@ -135,7 +146,9 @@ class Scenario(Part):
         return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Scenario) and self._canonical() == other._canonical()
+        if not isinstance(other, Scenario):
+            return False
+        return self._canonical() == other._canonical() and self.sweep == other.sweep
 
     def __hash__(self) -> int:
         return hash(self._canonical())
@@ -150,12 +163,21 @@ class Scenario(Part):
         return table
 
     def resolved(self) -> dict[str, Any]:
-        """The scenario as plain tables with every default filled in; ready for JSON.
+        """What a run depends on, as plain tables with every default filled in; ready for JSON.
 
-        Keys that have no value (no network, no truncation, no recruits) are absent.
+        Keys that have no value (no network, no truncation, no recruits) are absent, and so is the
+        sweep.
         """
-        tables: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        tables: dict[str, Any] = self.model_dump(
+            mode="json", by_alias=True, exclude_none=True, exclude={"sweep"}
+        )
         return tables
+
+    def resolved_sweep(self) -> dict[str, Any] | None:
+        """The ``[sweep]`` table with every default filled in; None where there is none."""
+        if self.sweep is None:
+            return None
+        return self.sweep.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     def flat(self) -> dict[str, Any]:
         """Every number and word by its dotted address; lists as JSON text."""
@@ -164,23 +186,30 @@ class Scenario(Part):
     def replace(self, changes: Overrides) -> Scenario:
         """A new scenario with some values changed: ``{"population.size": 100}``.
 
-        ``None`` takes an optional key away. Values are Python values (a table is a dict).
+        ``None`` takes an optional key away. Values are Python values (a table is a dict). The
+        new scenario has no sweep, unless a change is one of the sweep: what varied there may be
+        what was changed here.
 
         Raises
         ------
         ScenarioError
             If the changed scenario is not valid.
         """
-        places = Places("")
-        raw = override(self.resolved(), changes, places, verb="replace", as_toml=False)
+        places, raw = Places(""), self.resolved()
+        changes = list(changes.items() if isinstance(changes, Mapping) else changes)
+        if self.sweep and any((split_key(key) or ("",))[0] == "sweep" for key, _ in changes):
+            raw["sweep"] = self.resolved_sweep()
+        raw = override(raw, changes, places, verb="replace", as_toml=False)
         return build(raw, places, folder=self.folder)
 
     def to_toml(self) -> str:
         """A scenario file with every default filled in, which loads to an equal scenario."""
         raw = self.resolved()
+        if self.sweep:
+            raw["sweep"] = self.resolved_sweep()
         groups = raw["population"].pop("groups", {})
         collectives = raw.pop("collectives")
-        later = ("platform", "revision", "principal")
+        later = ("platform", "revision", "principal", "sweep")
         tables: dict[tuple[str, ...], Any] = {
             (): {k: v for k, v in raw.items() if k not in (*later, "population")},
             ("population",): raw["population"],
@@ -258,6 +287,8 @@ def build(
     raw = set_aside_later(raw, problems)
     values, broken = check_fields(Scenario, raw, (), problems)
     problems += broken_rules(partial(Scenario, _by_name(values), broken), folder)
+    if values.get("sweep") is not None:
+        problems += broken_sweep_rules(Scenario, raw, values["sweep"], folder)
     if problems:
         raise places.error(problems)
     context = {"folder": folder, "source": source, "checked": True}

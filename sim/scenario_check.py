@@ -34,7 +34,8 @@ from sim.scenario_fields import (
     range_text,
 )
 from sim.scenario_parts import NAME_WORDS, SIGNALS, Collective
-from sim.scenario_platforms import LATER_LEARNERS, Name
+from sim.scenario_platforms import Name
+from sim.scenario_sweep import Varying
 from sim.toml_text import shown
 
 Address = tuple[str | int, ...]
@@ -54,8 +55,8 @@ class Problem:
 class Problems(list[Problem]):
     """What was found so far; knows the platform's learner, which decides what a signal is."""
 
-    learner: str | None = ""
-    """Empty where the file says none that there is, None where it is one of a later version."""
+    learner: str = ""
+    """Empty where the file says none that there is."""
 
 
 def check_table(
@@ -118,13 +119,13 @@ def check_fields(
     return values, broken
 
 
-def signal_class(values: Mapping[str, Any], raw: Any, learner: str | None) -> list[type[Part]]:
+def signal_class(values: Mapping[str, Any], raw: Any, learner: str) -> list[type[Part]]:
     """Which signal a collective has is said by its strategy and the platform's learner.
 
-    None if the strategy is broken itself. Where there are several kinds (the learner is not known,
+    None if the strategy is broken. Where there are several kinds (the learner is not known,
     or it is a table, which can be measured on any platform) the keys that are given decide.
     """
-    if learner is None or "strategy" not in values:
+    if "strategy" not in values:
         return []
     learners = [learner] if learner else list(SIGNALS)
     kinds = [kind for each in learners for kind in SIGNALS[each].get(values["strategy"], ())]
@@ -192,20 +193,24 @@ def check_named(
             problems.append(Problem(here, f"got the name {shown(key)}; must be {name_words}"))
         if isinstance(value, Mapping) and members:
             values[key] = check_table(members[0], value, here, problems, unit)
-        elif members:
+        elif members and not plain_of(inner):
             if value is not SKIP:
                 problems.append(Problem(here, f"got {shown(value)}; must be a table"))
             values[key] = partial(members[0], {}, members[0].model_fields)
         else:
-            if not is_valid(inner, value):
+            plain = tuple(value) if isinstance(value, list) else value
+            good = is_valid(inner, plain)
+            if not good:
                 must = must_be(FieldInfo.from_annotation(inner), value)
                 in_unit = f" ({unit})" if unit else ""
                 problems.append(Problem(here, f"got {shown(value)}; {must}{in_unit}"))
-            values[key] = value
+            if good or names != Varying:
+                values[key] = plain
     if not raw and any(getattr(m, "min_length", 0) for m in field.metadata):
         problems.append(Problem(address, f"got {{}}; {must_be(field)}"))
-    # Of collectives, groups and overlaps the names are good for more checks; of cells nothing is.
-    return values if names == Name or len(problems) == before else BROKEN
+    # Of collectives, groups and overlaps the names are good for more checks, of what varies in a
+    # sweep the rest is; of cells nothing is.
+    return values if names in (Name, Varying) or len(problems) == before else BROKEN
 
 
 def is_valid(annotation: Any, value: Any) -> bool:
@@ -282,20 +287,9 @@ def did_you_mean(word: Any, known: Iterable[str]) -> str:
 def set_aside_later(raw: dict[str, Any], problems: Problems) -> dict[str, Any]:
     """Report once what a later version brings, and set aside all keys that come with it."""
     raw = dict(raw)
-    if "sweep" in raw:
-        sweep = raw.pop("sweep")
-        text = f"got {shown(sweep)}; must be absent: sweeps arrive in a later version"
-        problems.append(Problem(("sweep",), text))
     platform, principal = raw.get("platform"), raw.get("principal")
     word = platform.get("learner") if isinstance(platform, Mapping) else None
     problems.learner = word if isinstance(word, str) and word in SIGNALS else ""
-    if isinstance(word, str) and word in LATER_LEARNERS:
-        problems.learner = None
-        came = f"got {shown(word)}"
-        known = listed(quoted(SIGNALS))
-        text = f"{came}; must be {known} (other learners arrive in a later version)"
-        problems.append(Problem(("platform", "learner"), text))
-        raw["platform"] = SKIP
     policy = principal.get("policy") if isinstance(principal, Mapping) else None
     if isinstance(policy, str) and policy != "subsidy":
         text = f'got {shown(policy)}; must be "subsidy" (other policies arrive in a later version)'

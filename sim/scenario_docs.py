@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from sim.scenario_fields import (
     INHERITED,
     Part,
+    bounds,
     choices,
     extra_of,
     key_of,
@@ -22,6 +23,8 @@ from sim.scenario_fields import (
     range_text,
 )
 from sim.toml_text import inline, key_text
+
+Limits = tuple[float | None, bool, float | None, bool]
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class FieldDoc:
         As TOML; empty if there is none; ``required`` if the field must be given.
     range, unit, symbol, meaning : str
         In words; empty where there is none.
+    limits : (low, low included, high, high included)
+        The range as numbers; None where there is no limit.
     """
 
     address: str
@@ -50,6 +55,7 @@ class FieldDoc:
     unit: str
     symbol: str
     meaning: str
+    limits: Limits = (None, True, None, True)
 
     @property
     def required(self) -> bool:
@@ -132,7 +138,7 @@ def _record(field: FieldInfo, address: str, when: str, unit: str) -> FieldDoc:
         else range_text(field)
     )
     symbol, meaning = extra_of(field, "symbol"), field.description or ""
-    return FieldDoc(address, when, kind, words, span, unit, symbol, meaning)
+    return FieldDoc(address, when, kind, words, span, unit, symbol, meaning, bounds(field))
 
 
 def markdown(root: type[Part]) -> str:

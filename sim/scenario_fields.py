@@ -19,6 +19,8 @@ from pydantic.fields import FieldInfo
 
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 CHECK = ConfigDict(strict=True, allow_inf_nan=False)
+GENERATED = "generated"  # in place of a file name: data made to order
+LEARNER = "how success comes about"  # the tag of every platform
 INHERITED = "="  # the unit of a distribution's parameter is the unit of what is distributed
 
 
@@ -90,6 +92,11 @@ def param(
             default_factory=default, description=meaning, json_schema_extra=extra, **constraints
         )
     return Field(default, description=meaning, json_schema_extra=extra, **constraints)
+
+
+def retrain_every() -> int:
+    """The field that every platform has."""
+    return param("epochs between trainings", unit="epochs", default=1, ge=1)
 
 
 def extra_of(field: FieldInfo, key: str) -> str:
@@ -205,6 +212,8 @@ def noun(field: FieldInfo) -> str:
             words.append("a whole number")
         elif t is float:
             words.append("a number")
+        elif t is bool:
+            words.append("true or false")
         elif t is str:
             words.append("text")
         elif get_origin(t) is Literal:

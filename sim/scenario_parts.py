@@ -19,6 +19,7 @@ from sim.scenario_platforms import (
     PlantedSignal,
     SteeringSignal,
 )
+from sim.scenario_texts import InsertedSignal
 
 NAME_WORDS = 'letters, digits, "_" and "-"'
 
@@ -281,6 +282,7 @@ class GradientControlSignal(Part):
 
 Signal = (
     PlantedSignal
+    | InsertedSignal
     | SteeringSignal
     | ControlSignal
     | FeatureLabelSignal

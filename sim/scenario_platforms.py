@@ -11,7 +11,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from sim.scenario_fields import FrozenDict, Part, param
+from sim.scenario_fields import GENERATED, LEARNER, FrozenDict, Part, param, retrain_every
+from sim.scenario_texts import PLANTING, DistilbertPlatform, InsertedSignal
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 """Name of a collective or a group: it becomes a column, a key and a part of addresses."""
@@ -19,33 +20,24 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 Column = Annotated[str, Field(min_length=1)]
 """Name of a column of a data set: whatever its header says."""
 
-CELL_WORDS = "text, a finite number, true or false"
+CELL_WORDS = "text, a finite number, true or false"  # see learners.spelling
 Cell = Annotated[str | int | float | bool, Field(json_schema_extra={"must": CELL_WORDS})]
-"""A value in a data set, which is compared as it is written there."""
+"""A value in a data set: numbers and truths are compared by value, however they are written."""
 
 Change = Annotated[float, Field(json_schema_extra={"must": "a finite number"})]
 
 Cells = Annotated[dict[Column, Cell], AfterValidator(FrozenDict)]
 
-GENERATED = "generated"
-"""In place of a file name: data made to order."""
-
-LATER_LEARNERS = ("distilbert",)
-"""Learners of the design that this version does not have yet."""
-
-SLOW_LEARNERS = ("logistic", "gradient")
+SLOW_LEARNERS = ("logistic", "gradient", "distilbert")
 """Learners that are trained once for every size that is asked for."""
 
-PEOPLE_LEARNERS = ("bayes", "logistic", "gradient")
-"""Learners that are trained on people's own rows, so that it matters who joins."""
+COSTLY_LEARNERS = ("distilbert",)
+"""Of these, those whose training takes so long that nobody asks for a whole curve unawares."""
+
+PEOPLE_LEARNERS = ("bayes", "logistic", "gradient", "distilbert")
+"""Learners that are trained on people's own data, so that it matters who joins."""
 
 # --- platforms -----------------------------------------------------------------------------------
-
-LEARNER = "how success comes about"
-
-
-def _retrain_every() -> int:
-    return param("epochs between trainings", unit="epochs", default=1, ge=1)
 
 
 class BoundPlatform(Part):
@@ -64,7 +56,7 @@ class BoundPlatform(Part):
     bound: Literal["hardt2023", "joint_tv", "conditional_tv"] = param(
         "which treatment of the suboptimality", default="hardt2023"
     )
-    retrain_every: int = _retrain_every()
+    retrain_every: int = retrain_every()
 
 
 class GeneratedUniverse(Part):
@@ -152,7 +144,7 @@ class BayesPlatform(Part):
         "in which distance the classifier is the worst for each collective; with suboptimality > 0",
         default=None,
     )
-    retrain_every: int = _retrain_every()
+    retrain_every: int = retrain_every()
 
 
 class GeneratedRows(Part):
@@ -204,7 +196,8 @@ class RowData(Part):
         must="a list of names of columns",
     )
     split: str | None = param(
-        'column that says "train" of the people to train on; success is measured on the others',
+        'column that says "train" of the people to train on; success is measured on the others '
+        "(with gradient_neutralising they are left out: success is a distance)",
         default=None,
         min_length=1,
     )
@@ -242,7 +235,7 @@ class LogisticPlatform(RowData):
         "joining (start, the default) or the one that theorem 4.2 begins with (bound)",
         default=None,
     )
-    retrain_every: int = _retrain_every()
+    retrain_every: int = retrain_every()
 
 
 class GradientPlatform(RowData):
@@ -272,7 +265,7 @@ class GradientPlatform(RowData):
         ge=2,
         le=10**4,
     )
-    retrain_every: int = _retrain_every()
+    retrain_every: int = retrain_every()
 
 
 class TablePlatform(Part):
@@ -292,12 +285,18 @@ class TablePlatform(Part):
         "whether success is fitted so that it never falls when its collective grows; absent: with "
         "one collective",
         default=None,
-        must="true or false",
     )
-    retrain_every: int = _retrain_every()
+    retrain_every: int = retrain_every()
 
 
-AnyPlatform = BoundPlatform | BayesPlatform | LogisticPlatform | GradientPlatform | TablePlatform
+AnyPlatform = (
+    BoundPlatform
+    | BayesPlatform
+    | LogisticPlatform
+    | GradientPlatform
+    | DistilbertPlatform
+    | TablePlatform
+)
 Platform = Annotated[AnyPlatform, Field(discriminator="learner")]
 
 # --- signals on data ------------------------------------------------------------------------------
@@ -354,7 +353,6 @@ class ControlSignal(Part):
     pull: float = param("pull towards the target parameters", unit="1/step", symbol="ξ", gt=0)
 
 
-PLANTING = ("feature_label", "feature_only")
 DATA_SIGNALS: dict[str, dict[str, tuple[type[Part], ...]]] = {
     "bayes": dict.fromkeys((*PLANTING, "erasure"), (PlantedSignal,)),
     "logistic": {
@@ -365,5 +363,6 @@ DATA_SIGNALS: dict[str, dict[str, tuple[type[Part], ...]]] = {
         **dict.fromkeys(PLANTING, (PlantedSignal,)),
         "gradient_control": (ControlSignal,),
     },
+    "distilbert": dict.fromkeys(PLANTING, (InsertedSignal,)),
 }
 """The signal of each strategy that a learner knows, for learners that are trained on data."""

@@ -24,9 +24,11 @@ from sim.scenario_platforms import (
     SLOW_LEARNERS,
     BayesPlatform,
     BoundPlatform,
+    DistilbertPlatform,
     RowData,
     TablePlatform,
 )
+from sim.scenario_text_rules import local_model, texts
 from sim.toml_text import shown
 from sim.trained import BadData, problems_of, shares_by_data
 
@@ -60,6 +62,7 @@ def _rules(scenario: Scenario, folder: Path) -> Iterator[Found]:
         suboptimality,
         universe,
         rows,
+        texts,
         revision_noise,
         pivotal,
         sequential,
@@ -90,6 +93,11 @@ def referenced_files(s: Scenario) -> dict[str, str]:
         files["platform.universe"] = s.platform.universe
     if isinstance(s.platform, RowData) and s.platform.data != GENERATED:
         files["platform.data"] = s.platform.data
+    if isinstance(s.platform, DistilbertPlatform):
+        if s.platform.dataset != GENERATED:
+            files["platform.dataset"] = s.platform.dataset
+        if local_model(s.platform, s.folder) is not None:
+            files["platform.model"] = s.platform.model
     if isinstance(s.platform, TablePlatform):
         files["platform.table"] = s.platform.table
     return files
@@ -370,7 +378,7 @@ def data(s: Scenario, folder: Path) -> Found:
                 text = f"got {shown(dict(where))}; must be absent"
                 why = f'with learner = "{s.platform.learner}" people are no data points'
                 yield Problem(("population", "groups", name, "where"), f"{text} ({why})")
-    for rule in (strategies, universe, rows):  # reported by themselves
+    for rule in (strategies, universe, rows, texts):  # reported by themselves
         if any(rule(s)):
             return
     if isinstance(s.platform, BoundPlatform):

@@ -8,6 +8,7 @@ never renumber.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 PURPOSES = {
     "cost": 0,  # one uniform per person, turned into her cost by her group's distribution
@@ -33,6 +34,13 @@ class Streams:
     def sequence(self, purpose: str) -> np.random.SeedSequence:
         """The seed sequence of one purpose."""
         return np.random.SeedSequence(self.seed, spawn_key=(self.replicate, PURPOSES[purpose]))
+
+    def uniforms(self, purpose: str, size: int) -> NDArray[np.float64]:
+        """The first uniforms of a purpose's stream, (size,): the same whenever they are asked for.
+
+        So every group of people reads the same uniforms by row, whoever asked before.
+        """
+        return np.random.default_rng(self.sequence(purpose)).random(size)
 
     def __getattr__(self, purpose: str) -> np.random.Generator:
         if purpose not in PURPOSES:

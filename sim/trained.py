@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from learners.errors import AlphacritError, ResultsError
+from learners.errors import AlphacritError, MissingError, ResultsError
 from sim import scenario_platforms as kinds
 from sim.scenario_check import Address, Problem, did_you_mean
 from sim.scenario_fields import listed, quoted
 from sim.toml_text import shown
 
 if TYPE_CHECKING:
+    from learners.measured.table import MeasuredTable
     from learners.success import SuccessFunction
     from sim.scenario import Scenario
 
@@ -136,6 +137,8 @@ def prepare(s: Scenario, folder: Path) -> Prepared:
         With everything that does not fit.
     ResultsError
         A table of measurements is of another scenario.
+    MissingError
+        What the platform needs is not there: an extra, a model.
     """
     try:
         match s.platform:
@@ -147,11 +150,15 @@ def prepare(s: Scenario, folder: Path) -> Prepared:
                 from sim.trained_rows import prepare_rows
 
                 return prepare_rows(s, s.platform, folder)
+            case kinds.DistilbertPlatform():
+                from sim.trained_texts import prepare_texts
+
+                return prepare_texts(s, s.platform, folder)
             case kinds.TablePlatform():
                 from sim.trained_table import prepare_table
 
                 return prepare_table(s, s.platform, folder)
-    except ResultsError:
+    except (ResultsError, MissingError):
         raise
     except (ValueError, AlphacritError) as error:  # what no key was found for
         raise BadData([Problem(("platform",), reason(error))]) from None
@@ -175,6 +182,21 @@ def key_of(s: Scenario) -> Hashable:
     return _prepared(s).key
 
 
+def points_of(s: Scenario) -> DataPoints:
+    """The data points that people are, for a platform that sees people."""
+    points = _prepared(s).points
+    assert points is not None
+    return points
+
+
+def table_of(s: Scenario) -> MeasuredTable:
+    """The table of measurements that is the platform."""
+    from sim.trained_table import read
+
+    assert isinstance(s.platform, kinds.TablePlatform)
+    return read(s, s.platform, s.folder)[0]
+
+
 def _prepared(s: Scenario) -> Prepared:
     from sim.scenario_file import Places
 
@@ -193,6 +215,30 @@ def problems_of(s: Scenario, folder: Path) -> list[Problem]:
     except BadData as bad:
         return bad.problems
     return []
+
+
+def facts_of(s: Scenario) -> dict[str, dict[str, Any]]:
+    """What is known of the collectives' signals before anything is trained; empty: nothing."""
+    if not isinstance(s.platform, kinds.DistilbertPlatform):
+        return {}
+    from sim.text_facts import facts
+
+    return facts(s, s.platform)
+
+
+def machine_of(s: Scenario) -> dict[str, Any]:
+    """What trainings depend on beside scenario and data: weights, device, precision; else empty.
+
+    Raises
+    ------
+    MissingError
+        Of these, what the scenario asks for is not here.
+    """
+    if not isinstance(s.platform, kinds.DistilbertPlatform):
+        return {}
+    from sim.trained_texts import machine_of
+
+    return machine_of(s, s.platform)
 
 
 # --- groups by data -------------------------------------------------------------------------------

@@ -55,9 +55,10 @@ class CellPoints:
         return self.universe.levels[self.universe.columns.index(column)]
 
     def having(self, column: str, value: Any) -> Masks:
-        from learners.finite.universe import as_text
+        from learners.spelling import same
 
-        number = self.values(column).index(as_text(value))  # ValueError where it is none
+        found = same(value, self.values(column))
+        number = self.values(column).index(str(found))  # ValueError where it is none
         points, labels = self.universe.base.shape
         if column == self.label:
             return np.tile(np.arange(labels) == number, points)
@@ -172,6 +173,7 @@ def _strategies(s: Scenario, universe: Universe) -> Mapping[str, Strategy]:
 
 def _strategy(s: Scenario, name: str, universe: Universe) -> Strategy:
     from learners.finite.strategies import SetColumns, Strategy, plan_all
+    from learners.spelling import same
 
     collective, here = s.collectives[name], ("collectives", name)
     planted = dict(collective.signal.set)  # type: ignore[union-attr]  # the scenario's own rule
@@ -186,7 +188,7 @@ def _strategy(s: Scenario, name: str, universe: Universe) -> Strategy:
     kind, target = collective.strategy, None
     if kind != "erasure":
         target = target_of(s, name)
-        if target not in universe.labels:
+        if same(target, universe.labels) is None:
             problems.append(target_problem(s, name, universe.labels))
     elif target_of(s, name) != name:
         text = f"got {shown(collective.target)}; must be absent, for erasure has no target"

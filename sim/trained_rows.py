@@ -6,7 +6,7 @@ needs a network to be trained (θ* of control) is done when the learner is made.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from learners.tabular.tables import Table
     from sim.scenario import Scenario
 
+Found = Iterator[Problem]
 Planned = dict[str, Any]  # by collective: Plant, Steer, or for control the law of all planting
 REAL = ("least_squares", "squared")  # losses whose label is a number
 DATA_FIELDS = set(RowData.model_fields) - {"learner"}
@@ -114,15 +115,13 @@ def _generated(platform: LogisticPlatform | GradientPlatform) -> Table:
 
 def _read(s: Scenario, platform: LogisticPlatform | GradientPlatform, path: Path) -> Table:
     """A file as a table; BadData with the keys that ask for what it does not have."""
-    import pandas as pd
-
+    from learners.table_file import read_frame, typed
     from learners.tabular.tables import table_of
 
     try:
-        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        frame = read_frame(path)
     except (OSError, ValueError, ArithmeticError) as error:
         raise BadData([unreadable("data", platform.data, error)]) from None
-    frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
     roles = [name for name in (platform.label, platform.weight, platform.split) if name]
     problems = _wrong_columns(s, platform, frame, roles)
     if problems:
@@ -130,8 +129,15 @@ def _read(s: Scenario, platform: LogisticPlatform | GradientPlatform, path: Path
     features = [n for n in frame.columns if n not in roles]
     if platform.columns is not None:
         features = list(platform.columns)
-    frame = frame[[*features, *roles]]
-    problems = _holes(platform, frame)
+    if not len(frame):
+        text = f"{platform.data}: got no rows; must be at least two people of different labels"
+        raise BadData([Problem(("platform", "data"), text)])
+    frame = typed(frame[[*features, *roles]], but=roles)
+    problems = [
+        *_holes(platform, frame),
+        *_no_numbers(platform, frame),
+        *_identifiers(platform, frame, features),
+    ]
     if problems:
         raise BadData(problems)
     try:
@@ -144,6 +150,10 @@ def _read(s: Scenario, platform: LogisticPlatform | GradientPlatform, path: Path
         )
         return _as_numbers(table) if platform.loss in REAL else table
     except (ValueError, TypeError) as error:
+        key, _, said = reason(error).partition(": ")
+        if key == "split" and platform.split is not None:
+            text = f'got {shown(platform.split)}; must be a column with "train" in it ({said})'
+            raise BadData([Problem(("platform", key), text)]) from None
         text = f"{platform.data}: {reason(error)}"
         raise BadData([Problem(("platform", "data"), text)]) from None
 
@@ -180,34 +190,78 @@ def _wrong_columns(
 
 def _holes(platform: RowData, frame: pd.DataFrame) -> list[Problem]:
     """A problem for each column with missing or infinite values: the first line, and how many."""
+    from learners.table_file import unreadable_cells
+
     problems = []
     for name in frame.columns:
-        bad = frame[name].isna().to_numpy()
-        if frame[name].dtype.kind == "f":
-            bad = bad | np.isinf(frame[name].to_numpy())
+        bad = unreadable_cells(frame[name])
         if bad.any():
-            line = int(np.flatnonzero(bad)[0]) + 2
             came = f"got a missing or infinite value ({bad.sum()} in this column)"
             must = 'must be a value, such as "unknown", or leave the row out'
-            text = f"{platform.data}:{line}: {name}: {came}; {must}"
-            problems.append(Problem(("platform", "data"), text))
+            problems.append(_in_file(platform, name, bad, f"{came}; {must}"))
     return problems
 
 
+def _no_numbers(platform: LogisticPlatform | GradientPlatform, frame: pd.DataFrame) -> Found:
+    """Weights that are none, and labels that are words where a number is fitted."""
+    from learners.spelling import as_text, number_of
+
+    wanted = {platform.weight: "must be a number ≥ 0 (a weight)"} if platform.weight else {}
+    if platform.loss in REAL:
+        wanted[platform.label] = f'must be a number with loss = "{platform.loss}"'
+    for name, must in wanted.items():
+        numbers = {value: number_of(value) for value in frame[name].dropna().unique()}
+        least = 0.0 if name == platform.weight else -np.inf
+        wrong = [v for v, number in numbers.items() if number is None or number < least]
+        if wrong:
+            bad = frame[name].isin(wrong).to_numpy()
+            came = as_text(frame[name][bad].iloc[0])
+            yield _in_file(platform, name, bad, f"got {came}; {must}")
+        elif name == platform.weight and not any(numbers.values()):
+            text = f"{platform.data}: {name}: got weights that are all 0; must have a positive sum"
+            yield Problem(("platform", "data"), text)
+
+
+def _identifiers(platform: RowData, frame: pd.DataFrame, features: list[str]) -> Found:
+    """Columns of words in which next to everybody has her own."""
+    from learners.tabular.tables import MOST_VALUES, too_many
+
+    for name in features:
+        words = frame[name].dtype.kind not in "iufb"
+        if words and (values := frame[name].nunique()) > MOST_VALUES:
+            listed = platform.columns is not None and name in platform.columns
+            key: Address = ("platform", "data")
+            if listed:
+                key = ("platform", "columns", (platform.columns or ()).index(name))
+            yield Problem(key, f"{platform.data}: {too_many(name, values)}")
+
+
+def _in_file(platform: RowData, name: str, bad: NDArray[np.bool_], text: str) -> Problem:
+    """A problem of a column at the first of the rows where it is bad."""
+    row = int(np.flatnonzero(bad)[0])
+    parquet = platform.data.endswith(".parquet")
+    place = f" row {row + 1}" if parquet else str(row + 2)  # the first line holds the names
+    return Problem(("platform", "data"), f"{platform.data}:{place}: {name}: {text}")
+
+
 def _extra(s: Scenario, platform: RowData, frame: pd.DataFrame) -> dict[str, list[str]]:
-    """Values that nobody has and a signal plants, for columns of words and for new columns."""
+    """Values that a signal plants, perhaps without anybody having them: of words, new columns."""
+    from learners.spelling import as_text
+
     extra: dict[str, list[str]] = {name: [] for name in platform.extra}
     for collective in s.collectives.values():
         for name, value in getattr(collective.signal, "set", {}).items():
             words = name in frame.columns and frame[name].dtype.kind not in "iufb"
             if words or name in platform.extra:
-                extra.setdefault(name, []).append(str(value))
+                extra.setdefault(name, []).append(as_text(value))
     return extra
 
 
 def _as_numbers(table: Table) -> Table:
-    """The label as a number, for a squared loss; ValueError where it is a word."""
-    values = np.array([float(name) for name in table.classes])
+    """The label as a number, for a squared loss."""
+    from learners.spelling import number_of
+
+    values = np.array([number_of(name) for name in table.classes], np.float64)
     parts = [
         part if part is None else replace(part, labels=values[part.labels])
         for part in (table.rows, table.test)
@@ -221,6 +275,9 @@ def _held_out(table: Table, platform: RowData, seed: int) -> Table:
     count = round(platform.test * len(table.rows))
     if not count:
         return table
+    if count == len(table.rows):
+        text = f"got {platform.test:g}, which leaves none of {count} people to train on; must be"
+        raise BadData([Problem(("platform", "test"), f"{text} smaller (share of the data)")])
     order = np.random.default_rng([seed, 1]).permutation(len(table.rows))
     parts = [_some(table.rows, np.sort(rows)) for rows in (order[count:], order[:count])]
     return replace(table, rows=parts[0], test=parts[1])
@@ -245,6 +302,11 @@ def _require_labels(platform: LogisticPlatform | GradientPlatform, table: Table)
     found = np.unique(table.rows.labels[table.rows.weight > 0])
     if len(found) < 2:
         only = table.classes[int(found[0])]
+        if platform.test > 0:
+            left = f"{len(table.rows)} people to train on, all {shown(only)}"
+            text = f"got {platform.test:g}, which leaves {left}; must be smaller, or the data have"
+            text = f"{text} more people of at least two labels (share of the data)"
+            raise BadData([Problem(("platform", "test"), text)])
         text = f"got {shown(platform.data)}, where all who are trained on are {shown(only)}; must"
         text = f"{text} have people of at least two labels"
         raise BadData([Problem(("platform", "data"), text)])
@@ -311,13 +373,15 @@ def _plan(s: Scenario, name: str, table: Table) -> Any:
 
 def _label(s: Scenario, name: str, table: Table, problems: list[Problem]) -> Any:
     """The target as a class, or as a number where labels are numbers."""
+    from learners.spelling import number_of, same
+
     target = target_of(s, name)
     if table.rows.labels.dtype.kind == "f":
         if _is_number(target):
-            return float(target)
+            return number_of(target)
         text = f"got {shown(target)}; must be a number, as the labels are"
         problems.append(Problem(("collectives", name, "target"), text))
-    elif target in table.classes:
+    elif same(target, table.classes) is not None:
         return table.label(target)
     else:
         problems.append(target_problem(s, name, table.classes))
@@ -325,10 +389,9 @@ def _label(s: Scenario, name: str, table: Table, problems: list[Problem]) -> Any
 
 
 def _is_number(value: Any) -> bool:
-    try:
-        return bool(np.isfinite(float(value)))
-    except (TypeError, ValueError):
-        return False
+    from learners.spelling import number_of
+
+    return number_of(value) is not None
 
 
 # --- convex models --------------------------------------------------------------------------------
@@ -388,13 +451,15 @@ def _row_of_target(
     s: Scenario, name: str, platform: LogisticPlatform, table: Table, problems: list[Problem]
 ) -> Any:
     """How the parameters of each class move per unit: a number, or (C,) for softmax."""
+    from learners.spelling import same
+
     target = target_of(s, name)
     if platform.loss == "least_squares":
         if target != name:
             text = f"got {shown(target)}; must be absent, for least_squares has no labels"
             problems.append(Problem(("collectives", name, "target"), text))
         return 1.0
-    if target not in table.classes:
+    if same(target, table.classes) is None:
         problems.append(target_problem(s, name, table.classes))
         return 1.0
     label = table.label(target)

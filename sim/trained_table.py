@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from learners.errors import ResultsError
 from sim.scenario_platforms import TablePlatform
+from sim.toml_text import shown
 from sim.trained import BadData, Prepared, asked, file_hash, kept, unreadable
 
 if TYPE_CHECKING:
+    from learners.measured.table import MeasuredTable
     from sim.scenario import Scenario
 
 
@@ -30,7 +33,16 @@ def setup_of(s: Scenario) -> dict[str, Any]:
 
 
 def prepare_table(s: Scenario, platform: TablePlatform, folder: Path) -> Prepared:
-    """Read the table.
+    """Success from the table; raises as `read` does."""
+    from learners.measured.table import TableSuccess
+
+    table, digest = read(s, platform, folder)
+    key = ("table of measurements", digest, asked(s), platform.level, platform.monotone)
+    return Prepared(None, lambda: TableSuccess(table, platform.level, platform.monotone), key)
+
+
+def read(s: Scenario, platform: TablePlatform, folder: Path) -> tuple[MeasuredTable, str]:
+    """Read the table, and the digest of its file.
 
     Raises
     ------
@@ -39,7 +51,7 @@ def prepare_table(s: Scenario, platform: TablePlatform, folder: Path) -> Prepare
     ResultsError
         It is no table of measurements, or one of another scenario.
     """
-    from learners.measured.table import TableSuccess, read_table
+    from learners.measured.table import read_table
 
     path = folder / platform.table
     try:
@@ -47,6 +59,15 @@ def prepare_table(s: Scenario, platform: TablePlatform, folder: Path) -> Prepare
     except (OSError, ValueError) as error:
         what = "a table of measurements (alphacrit learn)"
         raise BadData([unreadable("table", platform.table, error, what)]) from None
-    key = ("table of measurements", str(path), digest, asked(s), platform.level, platform.monotone)
-    table = kept(("measured", key), lambda: read_table(path, expect=measured(s)))
-    return Prepared(None, lambda: TableSuccess(table, platform.level, platform.monotone), key)
+    key = ("measured", str(path), digest, asked(s))
+
+    def make() -> MeasuredTable:
+        try:
+            return read_table(path, expect=measured(s))
+        except ResultsError as error:
+            said = str(error).removeprefix(f"{path}: ")
+            must = "" if "; " in said else "; must be a table of measurements (alphacrit learn)"
+            text = f"platform.table: got {shown(platform.table)}, which {said}{must}"
+            raise ResultsError(text) from None
+
+    return kept(key, make), digest

@@ -26,6 +26,8 @@ HOMES = {
     "transformers": ("learners/*",),
     "numba": ("sim/kernels*",),
     "networkx": ("sim/networks.py",),
+    "ray": ("sim/sweep/cluster.py",),
+    "SALib": ("sim/sweep/design.py", "analysis/sensitivity.py"),
 }
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 

@@ -24,7 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from learners.finite.plans import STRATEGIES, Plan, StrategyKind
-from learners.finite.universe import Ints, Universe, as_text, one_of
+from learners.finite.universe import Ints, Universe, one_of
+from learners.spelling import as_text, same
 
 
 @dataclass(frozen=True)
@@ -156,8 +157,10 @@ def _set_columns(universe: Universe, signal: SetColumns) -> tuple[Universe, Ints
                 f"signal.set: got {name!r}; must be a column of features"
                 + one_of(name, universe.columns)
             )
-        c, text = universe.columns.index(name), as_text(value)
-        if text not in levels[c]:
+        c = universe.columns.index(name)
+        text = same(value, levels[c])  # 1 is the "1.0" of the file
+        if text is None:
+            text = as_text(value)
             levels[c] = (*levels[c], text)
         wanted[:, c] = levels[c].index(text)
     points = len(universe.base)

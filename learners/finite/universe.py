@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from learners.curves import Array, require_range
+from learners.spelling import as_text, same
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,6 +101,7 @@ class Universe:
         """As `from_array`, from weights of any positive total, such as counts of people."""
         table = np.asarray(counts, dtype=np.float64)
         require_table(table, "counts", tolerance=None)
+        table = table / table.max()  # the sum of huge counts could be infinite
         return cls.from_array(table / table.sum(), labels)
 
     @classmethod
@@ -176,12 +178,12 @@ class Universe:
 
     def label_index(self, label: object) -> int:
         """Which column of P₀ a label is; ValueError with the labels there are otherwise."""
-        text = as_text(label)
-        if text not in self.labels:
+        found, text = same(label, self.labels), as_text(label)
+        if found is None:
             raise ValueError(
                 f"target: got {text!r}; must be a label of the universe" + one_of(text, self.labels)
             )
-        return self.labels.index(text)
+        return self.labels.index(found)
 
     def draw(self, size: int, rng: np.random.Generator) -> npt.NDArray[np.int32]:
         """N people drawn from P₀ as cells, shape (N,): one uniform per person."""
@@ -200,13 +202,6 @@ class Universe:
             for c, (name, levels) in enumerate(zip(self.columns, self.levels, strict=True))
         }
         return pd.DataFrame({**table, "label": np.array(self.labels, dtype=object)[label]})
-
-
-def as_text(value: object) -> str:
-    """A value of a feature or label as it would stand in a CSV file; TOML's true is "true"."""
-    if isinstance(value, (bool, np.bool_)):
-        return "true" if value else "false"
-    return repr(float(value)) if isinstance(value, (float, np.floating)) else str(value)
 
 
 def one_of(got: str, allowed: Sequence[str], most: int = 12) -> str:
@@ -231,9 +226,10 @@ def require_table(table: Array, name: str, tolerance: float | None) -> Array:
         raise ValueError(f"{name}: got nan or an infinite value; must be finite weights")
     if table.min() < 0.0:
         raise ValueError(f"{name}: got {table.min():g}; must be ≥ 0 (a probability or a count)")
-    total = table.sum()
-    if total <= 0.0:
+    if table.max() <= 0.0:
         raise ValueError(f"{name}: got weights that are all 0; must have a positive sum")
+    with np.errstate(over="ignore"):  # of huge counts; probabilities have a sum to speak of
+        total = table.sum()
     if tolerance is not None and abs(total - 1.0) > tolerance:
         raise ValueError(
             f"{name}: got probabilities that sum to {total:.9g}; must sum to 1 "

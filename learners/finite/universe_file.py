@@ -10,12 +10,12 @@ import numpy as np
 
 from learners.curves import Array
 from learners.errors import ScenarioError
-from learners.finite.universe import FILE_TOLERANCE, Universe, WeightKind, as_text, one_of
+from learners.finite.universe import FILE_TOLERANCE, Universe, WeightKind, one_of
+from learners.spelling import as_text, spelled
+from learners.table_file import read_frame
 
 if TYPE_CHECKING:
     import pandas as pd
-
-FORMATS = (".csv", ".csv.gz", ".csv.xz", ".parquet")
 
 
 def read_universe(
@@ -31,8 +31,8 @@ def read_universe(
     ----------
     path : the file
     label, weight, columns, weight_kind
-        As in `Universe.from_frame`. All values are read as text, as they stand in the file; an
-        empty cell is a missing value and refused.
+        As in `Universe.from_frame`. All values are read as text, as they stand in the file
+        (`learners.table_file`); a missing value is refused.
 
     Raises
     ------
@@ -70,20 +70,17 @@ def _place(row: int | None, lines: bool) -> str:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
     try:
-        if path.name.endswith(".parquet"):
-            return pd.read_parquet(path)
-        if path.name.endswith(FORMATS):
-            return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+        return read_frame(path)
     except (OSError, ValueError, ArithmeticError) as error:  # pyarrow's and pandas' are ValueErrors
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise ScenarioError(f"{path}: cannot be read as a table: {reason}") from error
-    raise ScenarioError(f"{path}: got an unknown kind of file; must end in {', '.join(FORMATS)}")
+        ours = "; must " in reason
+        what = reason if ours else f"cannot be read as a table: {reason}"
+        raise ScenarioError(f"{path}: {what}") from error
 
 
 Problems = list[tuple[int | None, str]]
+HUGE = 1e100  # weights above this are first divided by the largest
 
 
 def _examine(
@@ -151,9 +148,12 @@ def _weights(frame: pd.DataFrame, weight: str | None, kind: WeightKind) -> tuple
         row = int(bad[0])
         came = as_text(frame[weight].iloc[row])
         return values, [(row, f"{weight}: got {came}; must be a number ≥ 0 (a weight)")]
-    total = values.sum()
-    if total <= 0.0:
+    largest = values.max()
+    if largest <= 0.0:
         return values, [(None, f"{weight}: got weights that are all 0; must have a positive sum")]
+    if largest > HUGE:  # whole numbers all, whose sum could be infinite
+        return values / largest, []
+    total = values.sum()
     whole = bool((values == np.round(values)).all())
     probabilities = kind == "probability" or (kind == "auto" and not whole)
     if probabilities and abs(total - 1.0) > FILE_TOLERANCE:
@@ -168,12 +168,7 @@ def _parts(frame: pd.DataFrame, features: list[str], label: str, weights: Array)
     """Group equal rows; labels and levels in alphabetical order, points as they appear."""
     import pandas as pd
 
-    texts = [
-        pd.Series([as_text(v) for v in frame[n]]) if frame[n].dtype.kind in "bf" else
-        frame[n].astype(str)
-        for n in (*features, label)
-    ]  # fmt: skip
-    coded = [pd.factorize(text, sort=True) for text in texts]
+    coded = [pd.factorize(spelled(frame[n]), sort=True) for n in (*features, label)]
     rows = pd.DataFrame({i: codes for i, (codes, _) in enumerate(coded[:-1])})
     point = rows.groupby(list(rows.columns), sort=False).ngroup().to_numpy()
     y, names = coded[-1]

@@ -5,8 +5,10 @@ What is measured is a `Setup`: a factory by its dotted name with JSON settings, 
 
     learner(alpha (K,), rng) → success (K,), in [0, 1]
 
-that trains the platform once with collectives of these sizes and says what they got. It draws
-from the generator that it is given and from nothing else. The random stream of a measurement is
+that trains the platform once with collectives of these sizes and says what they got. It may say
+more of the training in an `Outcome`: numbers by name, such as the model's accuracy on data without
+a signal, which are kept beside the success. It draws from the generator that it is given and from
+nothing else. The random stream of a measurement is
 SeedSequence(seed, spawn_key=(bits of the sizes, replicate)): streams of different sizes are
 independent, and a grid that is made finer later keeps what it has.
 """
@@ -14,6 +16,7 @@ independent, and a grid that is made finer later keeps what it has.
 from __future__ import annotations
 
 import importlib
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -24,10 +27,27 @@ import numpy.typing as npt
 
 from learners.curves import Array, require_range
 from learners.errors import MissingError
-from learners.measured.cache import Cache, digest_of, plain
+from learners.measured.cache import Cache, digest_of, plain, using
+from learners.people import random_members
 from learners.success import SuccessFunction, require_names
 
-Learner = Callable[[Array, np.random.Generator], npt.ArrayLike]
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one training came to.
+
+    Attributes
+    ----------
+    success : array of shape (K,), in [0, 1]
+    also : mapping of names to finite numbers
+        Whatever else was measured on the same model: ``{"accuracy": 0.97}``.
+    """
+
+    success: npt.ArrayLike
+    also: Mapping[str, float] = field(default_factory=dict)
+
+
+Learner = Callable[[Array, np.random.Generator], npt.ArrayLike | Outcome]
 
 
 @dataclass(frozen=True)
@@ -111,6 +131,7 @@ class Measurement:
     success : tuple of K floats
     seconds : float, what it took when it was made
     cached : bool, it had been made before
+    also : mapping of names to floats, what else was measured
     """
 
     sizes: tuple[float, ...]
@@ -118,6 +139,7 @@ class Measurement:
     success: tuple[float, ...]
     seconds: float
     cached: bool
+    also: Mapping[str, float] = field(default_factory=dict)
 
 
 class Bench:
@@ -145,9 +167,14 @@ class Bench:
     def known(self, sizes: tuple[float, ...], replicate: int) -> Measurement | None:
         """A measurement that was made before, or None."""
         result = self.cache.get(self.setup.content(), self._point(sizes, replicate))
-        if result is None:
+        try:  # what is damaged was never measured
+            given = result or {}
+            success = _require_success(given["success"], len(sizes))
+            also = _require_also(Outcome(success, given.get("also", {})))
+            seconds = float(given["seconds"])
+        except (KeyError, TypeError, ValueError, AttributeError):
             return None
-        return Measurement(sizes, replicate, tuple(result["success"]), result["seconds"], True)
+        return Measurement(sizes, replicate, success, seconds, True, also)
 
     def measure(self, sizes: tuple[float, ...], replicate: int) -> Measurement:
         """One measurement, from the cache or else by training.
@@ -165,14 +192,17 @@ class Bench:
         rng = np.random.default_rng(stream(self.seed, sizes, replicate))
         start = time.perf_counter()
         try:
-            success = _require_success(self._learner(np.array(sizes), rng), len(sizes))
+            with using(self.cache):  # whatever the learner keeps of its trainings lies there too
+                made = self._learner(np.array(sizes), rng)
+            outcome = made if isinstance(made, Outcome) else Outcome(made)
+            success, also = _require_success(outcome.success, len(sizes)), _require_also(outcome)
         except Exception as error:
             error.add_note(f"while measuring at sizes {list(sizes)}, replicate {replicate}")
             raise
         seconds = time.perf_counter() - start
-        result = {"success": list(success), "seconds": seconds}
+        result = {"success": list(success), "seconds": seconds} | ({"also": also} if also else {})
         self.cache.put(self.setup.content(), self._point(sizes, replicate), result, seconds)
-        return Measurement(sizes, replicate, success, seconds, False)
+        return Measurement(sizes, replicate, success, seconds, False, also)
 
     def _point(self, sizes: tuple[float, ...], replicate: int) -> dict[str, Any]:
         return {"sizes": list(sizes), "seed": self.seed, "replicate": replicate}
@@ -194,14 +224,11 @@ class RandomMembers:
         self.platform = platform
         self.people = int(require_range("people", people, 1.0, meaning="in the population"))
 
-    def __call__(self, alpha: Array, rng: np.random.Generator) -> Array:
+    def __call__(self, alpha: Array, rng: np.random.Generator) -> Outcome:
         platform = self.platform(int(rng.integers(2**32)))
         attached = platform.attach(platform.draw_people(self.people, rng))
-        ends = np.rint(np.cumsum([0.0, *alpha]) * self.people).astype(int)
-        membership = np.zeros(self.people, dtype=np.int64)
-        for k in range(len(alpha)):
-            membership[ends[k] : ends[k + 1]] = k + 1
-        return attached.by_membership(rng.permutation(membership))
+        members = rng.permutation(random_members(alpha, self.people))
+        return Outcome(attached.by_membership(members), attached.also)
 
 
 def stream(seed: int, sizes: Iterable[float], replicate: int) -> np.random.SeedSequence:
@@ -223,3 +250,12 @@ def _require_success(success: npt.ArrayLike, size: int) -> tuple[float, ...]:
     if value.size != size or not np.all((value >= 0.0) & (value <= 1.0)):
         raise ValueError(f"the learner gave {success!r}; must be {size} in [0, 1], one for each")
     return tuple(value.tolist())
+
+
+def _require_also(outcome: Outcome) -> dict[str, float]:
+    """Return what else was measured as plain floats if all are finite, else ValueError."""
+    also = {str(name): float(value) for name, value in outcome.also.items()}
+    for name, value in also.items():
+        if not math.isfinite(value):
+            raise ValueError(f"the learner gave {name} = {value}; must be a finite number")
+    return also

@@ -12,6 +12,8 @@ processes may write at once::
 
     <cache>/<digest of the setup>/setup.json
     <cache>/<digest of the setup>/<digest of the point>.json
+
+Beside them, in ``<cache>/trainings``, learners keep trainings that are under way.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +38,7 @@ from learners.errors import MissingError
 FORMAT = 1
 SETUP = "setup.json"
 PART = ".part"
+TRAININGS = "trainings"
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,11 @@ class Cache:
 
     def __repr__(self) -> str:
         return f"Cache({str(self.folder)!r})"
+
+    @property
+    def trainings(self) -> Path:
+        """Folder of the trainings that are under way."""
+        return self.folder / TRAININGS
 
     def get(self, setup: Mapping[str, Any], point: Mapping[str, Any]) -> dict[str, Any] | None:
         """The result of one measurement, or None where it was never made.
@@ -139,7 +149,8 @@ class Cache:
         Parameters
         ----------
         digest : str, optional
-            Of one setup; its first 6 digits or more do. Default: of all.
+            Of one setup; its first 6 digits or more do. Default: of all, and what is kept of
+            trainings under way.
 
         Raises
         ------
@@ -149,6 +160,8 @@ class Cache:
         places = list(self._places())
         if digest is not None:
             places = [_only(digest, places)]
+        else:
+            shutil.rmtree(self.trainings, ignore_errors=True)
         gone = 0
         for place in places:
             gone += sum(path.name != SETUP for path in place.glob("*.json"))
@@ -163,6 +176,24 @@ class Cache:
         if self.folder.is_dir():
             named = (path for path in self.folder.iterdir() if _is_digest(path.name))
             yield from sorted(path for path in named if path.is_dir())
+
+
+_in_use: ContextVar[Cache | None] = ContextVar("cache", default=None)
+
+
+@contextmanager
+def using(cache: Cache) -> Iterator[None]:
+    """Within this block (and thread) `cache_in_use` is this one."""
+    before = _in_use.set(cache)
+    try:
+        yield
+    finally:
+        _in_use.reset(before)
+
+
+def cache_in_use() -> Cache:
+    """The cache that somebody above said to use (`using`), else the user's."""
+    return _in_use.get() or Cache()
 
 
 def default_folder() -> Path:

@@ -88,7 +88,8 @@ def measure(
         [made.success for made in ordered],
         [made.replicate for made in ordered],
         [made.seconds for made in ordered],
-        {**(meta or {}), "setup": setup.content(), "digest": setup.digest, "seed": bench.seed},
+        also=[made.also for made in ordered],
+        meta={**(meta or {}), "setup": setup.content(), "digest": setup.digest, "seed": bench.seed},
     )
 
 

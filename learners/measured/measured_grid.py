@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from learners.curves import Array
+from learners.measured.bounded_mean import bounded_mean_interval
 from learners.measured.monotone import monotone_fit
 from learners.success import SIMPLEX_TOLERANCE
 
@@ -58,20 +59,15 @@ def measured_grid(sizes: Array, success: Array, level: float, monotone: bool) ->
 def _moments(
     success: Array, cell: npt.NDArray[np.intp], shape: tuple[int, ...], level: float
 ) -> tuple[npt.NDArray[np.int64], Array, Array, Array]:
-    """Number of replicates at each point; their mean and its interval (Student's t)."""
-    from scipy.special import stdtrit
-
+    """Number of replicates at each point; their mean and its interval (`bounded_mean`)."""
     cells, K = int(np.prod(shape)), success.shape[1]
     count = np.bincount(cell, minlength=cells)
     r = np.maximum(count, 1)[:, None]
     mean = np.column_stack([np.bincount(cell, column, cells) for column in success.T]) / r
-    squares = (success - mean[cell]) ** 2
-    spread = np.column_stack([np.bincount(cell, column, cells) for column in squares.T])
-    free = np.maximum(r - 1, 1)
-    half = stdtrit(free, 0.5 + level / 2.0) * np.sqrt(spread / free / r)
-    half[count < 2] = 1.0  # one training says nothing of how far the next may be
+    limits = [bounded_mean_interval(column, cell, cells, level) for column in success.T]
+    low, high = (np.column_stack(each) for each in zip(*limits, strict=True))
+    low, high = np.minimum(low, mean), np.maximum(high, mean)  # to rounding
     full = (*shape, K)
-    low, high = np.clip(mean - half, 0.0, 1.0), np.clip(mean + half, 0.0, 1.0)
     return count.reshape(shape), mean.reshape(full), low.reshape(full), high.reshape(full)
 
 

@@ -27,8 +27,9 @@ Henderson 2013). Probabilistic bisection: a posterior over the cells, in which a
 the probability that it is on the right side of S*; training goes to the edges of a window of the
 wanted width around its median. When the window holds most of the posterior, bets begin: the
 window is put where, by a line through what was measured nearby, its two edges are refuted soonest,
-and training goes to the edge that needs more. At m itself S = S* and nothing can be learnt; at
-least one edge is always half a window away from it.
+and training goes to the edge that needs more. A search that is still under way after 40 trainings
+first gets a bracket four times as wide, so that it has an answer if trainings run out. At m itself
+S = S* and nothing can be learnt; at least one edge is always half a window away from it.
 
 The two are put together here; the guarantee rests on the certificate alone, whatever is tried.
 
@@ -49,12 +50,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from learners.curves import Array, require_range
 from learners.measured.bench import Bench
 from learners.measured.search_rule import CELLS, Evidence, Plan, choose
 from learners.success import require_index
 
+Cells = npt.NDArray[np.int64]
 Measure = Callable[[float, int], float]
 Progress = Callable[[int, float, float | None], None]
 METHOD = "probabilistic bisection with bets"
@@ -82,6 +85,9 @@ class CriticalMass:
         σ that was assumed; None: nothing was, but success in [0, 1].
     method : str
         How the sizes were chosen.
+    spread : float or None
+        Standard deviation of success between trainings at one size, over the sizes that were
+        tried more than once; None where none was.
     """
 
     target: float
@@ -94,6 +100,7 @@ class CriticalMass:
     measured: tuple[tuple[float, float], ...]
     noise: float | None
     method: str
+    spread: float | None = None
 
 
 def search_critical_mass(
@@ -106,6 +113,7 @@ def search_critical_mass(
     low: float = 0.0,
     high: float = 1.0,
     scale: str = "linear",
+    people: int | None = None,
     max_trainings: int = 1000,
     progress: Progress | None = None,
 ) -> CriticalMass:
@@ -129,6 +137,9 @@ def search_critical_mass(
         Range of the sizes to try, low > 0 where logarithmic. m may turn out to lie below (the
         bracket begins at 0) or above (it has no end).
     scale : {"linear", "log"}
+    people : int, optional, N
+        Only sizes k/N are tried, and m is the smallest of these with S(k/N) ≥ S*: a population
+        of N has no other. A bracket of a single person, ((k−1)/N, k/N], is always narrow enough.
     max_trainings : int
         Stop there, with the bracket as it is.
     progress : callable, optional
@@ -146,8 +157,10 @@ def search_critical_mass(
 
     To compare: `uniform_critical_mass`.
     """
-    grid = size_axis(precision, low, high, scale)
-    evidence = _evidence(grid, target, confidence, noise)
+    grid, windows = size_axis(precision, low, high, scale), None
+    if people is not None:
+        grid, windows = whole_people(grid, people, precision, scale)
+    evidence = _evidence(grid, target, confidence, noise, windows)
     measured: list[tuple[float, float]] = []
     most = _require_trainings(max_trainings)
     while not evidence.narrow and len(measured) < most:
@@ -250,12 +263,41 @@ def size_axis(
     return sizes[1:] if low == 0.0 else sizes  # S(0) = 0 needs no training
 
 
-def _evidence(grid: Array, target: float, confidence: float, noise: float | None) -> Evidence:
+def whole_people(
+    grid: Array, people: int, precision: float, scale: str
+) -> tuple[Array, Cells]:
+    """The sizes k/N nearest to those of the grid, and how wide brackets may be there.
+
+    Returns
+    -------
+    sizes : array of shape (G,)
+    windows : integer array of shape (G + 1,)
+        For each cell, how many cells the widest bracket has that begins there and is within the
+        precision; one at least.
+    """
+    people = int(require_range("people", people, 1.0, meaning="in the population"))
+    counts = np.unique(np.clip(np.rint(grid * people), 1, people))
+    sizes = counts / people
+    # Cell c is the bracket (edges[c], edges[c + 1]]; where no size suffices it goes on as before.
+    edges = np.concatenate([[counts[0] - 1.0], counts, [counts[-1] + 1.0]]) / people
+    slack = 1.0 + 1e-9
+    widest = edges * (1.0 + precision * slack) if scale == "log" else edges + precision * slack
+    ends = np.searchsorted(edges, widest, side="right") - 1  # the last edge within reach
+    return sizes, np.maximum(ends[:-1] - np.arange(counts.size + 1), 1)
+
+
+def _evidence(
+    grid: Array,
+    target: float,
+    confidence: float,
+    noise: float | None,
+    windows: Cells | None = None,
+) -> Evidence:
     for name, value in (("target", target), ("confidence", confidence)):
         require_range(name, value, 0.0, 1.0, low_open=True, high_open=True)
     if noise is not None:
         require_range("noise", noise, low_open=True, meaning="sd of a training's success, σ")
-    return Evidence(grid.size, float(target), -math.log1p(-confidence), noise)
+    return Evidence(grid.size, float(target), -math.log1p(-confidence), noise, windows)
 
 
 def _require_trainings(number: int) -> int:
@@ -306,4 +348,5 @@ def _result(
         measured=tuple(measured),
         noise=evidence.noise,
         method=method,
+        spread=evidence.spread,
     )

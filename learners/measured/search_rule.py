@@ -10,12 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import ndtr
 
 from learners.curves import Array
 from learners.measured.monotone import monotone_fit
 
 CELLS = 8  # cells in a bracket that is narrow enough; more gain little
+EASY = 40  # trainings after which a search turns out to be a hard one, and …
+ROUGH = 4  # … first has a bracket this many times as wide, for a sixteenth of the trainings
 EXPLORE = 0.8  # posterior in the window from which on bets are laid
 TRUST = 0.98  # most that one training may say of the side it is on, to the posterior
 GUESS = 0.05  # sd of a training's success before any was repeated; counts as one repetition
@@ -49,10 +52,21 @@ class Evidence:
     limit : float, −ln(1 − confidence)
         Log wealth at which a cell is out.
     noise : float or None, σ
+    windows : integer array of shape (G + 1,), optional
+        How many cells the widest bracket has that begins at each cell and is narrow enough;
+        never falling ends. Default: `CELLS` everywhere.
     """
 
-    def __init__(self, sizes: int, target: float, limit: float, noise: float | None) -> None:
+    def __init__(
+        self,
+        sizes: int,
+        target: float,
+        limit: float,
+        noise: float | None,
+        windows: npt.NDArray[np.int64] | None = None,
+    ) -> None:
         self.sizes, self.target, self.limit, self.noise = sizes, target, limit, noise
+        self.windows = np.full(sizes + 1, CELLS) if windows is None else windows
         self.count = np.zeros(sizes, dtype=np.int64)
         self.total = np.zeros(sizes)
         self._squares = 0.0  # around the means of sizes that were repeated
@@ -70,9 +84,15 @@ class Evidence:
 
     @property
     def narrow(self) -> bool:
-        """The bracket is at most `CELLS` wide."""
+        """The bracket is no wider than the window that begins where it does."""
         first, last = self.hull
-        return last - first < CELLS
+        return bool(last - first < self.windows[first])
+
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation of success at one size, pooled; None before any was repeated."""
+        repeats = int(np.maximum(self.count - 1, 0).sum())
+        return float(np.sqrt(self._squares / repeats)) if repeats else None
 
     @property
     def variance(self) -> float:
@@ -146,28 +166,35 @@ class Evidence:
 def choose(evidence: Evidence) -> Plan:
     """Where to train next; the bracket must not be narrow yet."""
     first, last = evidence.hull
-    starts = np.arange(first, last - CELLS + 2)  # of windows in the bracket
+    every = np.arange(first, last + 1)
+    hard = evidence.count.sum() >= EASY and last - first >= ROUGH * evidence.windows[first]
+    coarse = ROUGH if hard else 1
+    beyond = every + coarse * evidence.windows[first : last + 1]  # where windows end
+    reaching = int(np.argmax(beyond > last))  # the first that reaches the bracket's end
+    starts, ends = every[: reaching + 1], np.minimum(beyond[: reaching + 1], last + 1)
     below = np.concatenate([[0.0], np.cumsum(evidence.posterior())])  # posterior of cells < c
-    inside = below[starts + CELLS] - below[starts]
+    inside = below[ends] - below[starts]
     if inside.max() >= EXPLORE:
-        plan = _soonest(evidence, starts)
+        plan = _soonest(evidence, starts, ends)
         if plan is not None:
             return plan
-    start = int(np.clip(evidence.median() - CELLS // 2, starts[0], starts[-1]))
-    left, right = below[start], 1.0 - below[start + CELLS]
-    go_left = start > first and (left >= right or start + CELLS > last)
-    return Plan(start - 1 if go_left else start + CELLS - 1)
+    median = evidence.median()
+    start = int(np.clip(median - coarse * evidence.windows[median] // 2, starts[0], starts[-1]))
+    end = int(ends[start - first])
+    left, right = below[start], 1.0 - below[end]
+    go_left = start > first and (left >= right or end > last)
+    return Plan(start - 1 if go_left else end - 1)
 
 
-def _soonest(evidence: Evidence, starts: np.ndarray) -> Plan | None:
+def _soonest(evidence: Evidence, starts: np.ndarray, ends: np.ndarray) -> Plan | None:
     """An edge of the window whose outside is refuted soonest, by what S looks like."""
     first, last = evidence.hull
     gap = evidence.gap()
-    lower, upper = starts - 1, starts + CELLS - 1  # sizes at the edges
+    lower, upper = starts - 1, ends - 1  # sizes at the edges
     left = np.where(starts > first, _needed(evidence, starts - 1, -gap[lower]), 0.0)
-    beyond = np.minimum(starts + CELLS, evidence.sizes)
+    beyond = np.minimum(ends, evidence.sizes)
     ahead = gap[np.minimum(upper, evidence.sizes - 1)]
-    right = np.where(starts + CELLS <= last, _needed(evidence, beyond, ahead), 0.0)
+    right = np.where(ends <= last, _needed(evidence, beyond, ahead), 0.0)
     best = int(np.argmin(left + right))
     if not np.isfinite(left[best] + right[best]):
         return None

@@ -1,8 +1,8 @@
 """A success function that was measured earlier and is read from a table (``learner = "table"``).
 
 A table holds one row per measurement: the sizes of the K collectives, their success, which
-replicate it was and how long it took. On disk it is one Parquet file, which carries in its schema,
-as JSON, what was measured: a table without its scenario is of no use.
+replicate it was, how long it took, and what else was measured. On disk it is one Parquet file,
+which carries in its schema, as JSON, what was measured: a table without its scenario is of no use.
 
 From the rows to S: the mean of the replicates at each size; a fit that never falls in the
 collective's own size where the theory says so; straight lines between the sizes. S_k is 0 where
@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 KIND = "measurements"
+ALSO = "also."  # before the names of columns of what else was measured
 _KEY = b"alphacrit"
 
 
@@ -54,6 +55,8 @@ class MeasuredTable:
     replicate : int array of shape (M,)
     seconds : float64 array of shape (M,), what each took when it was made
     meta : dict, JSON: what was measured (``setup``, ``digest``, ``seed`` …)
+    also : dict of names to float64 arrays of shape (M,)
+        What else was measured (``accuracy`` …); nan where a measurement lacks it.
     """
 
     collectives: tuple[str, ...]
@@ -62,6 +65,7 @@ class MeasuredTable:
     replicate: npt.NDArray[np.int64]
     seconds: Array
     meta: dict[str, Any]
+    also: dict[str, Array] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -72,8 +76,12 @@ class MeasuredTable:
         replicate: npt.ArrayLike | None = None,
         seconds: npt.ArrayLike | None = None,
         meta: Mapping[str, Any] | None = None,
+        also: Sequence[Mapping[str, float]] = (),
     ) -> MeasuredTable:
-        """A table from arrays; sizes and success of shape (M, K), or (M,) for one collective."""
+        """A table from arrays; sizes and success of shape (M, K), or (M,) for one collective.
+
+        `also` has an entry for each of the M rows, or none at all.
+        """
         names = require_names(collectives)
         alpha = require_simplex(_rows(sizes, len(names)), len(names))
         value = _rows(success, len(names))
@@ -87,19 +95,24 @@ class MeasuredTable:
         took = np.zeros(rows) if seconds is None else np.array(seconds, np.float64)
         if number.shape != (rows,) or took.shape != (rows,):
             raise ValueError(f"replicate and seconds: must have {rows} entries, one per row")
-        for array in (alpha, value, number, took):
+        if len(also) not in (0, rows):
+            raise ValueError(f"also: got {len(also)} entries; must be {rows}, one per row, or none")
+        more = _columns(also)
+        for array in (alpha, value, number, took, *more.values()):
             array.setflags(write=False)
-        return cls(names, alpha, value, number, took, dict(meta or {}))
+        return cls(names, alpha, value, number, took, dict(meta or {}), more)
 
     @property
     def frame(self) -> pd.DataFrame:
-        """The rows: ``size.<name>`` …, ``success.<name>`` …, ``replicate``, ``seconds``."""
+        """The rows: ``size.<name>`` …, ``success.<name>`` …, ``replicate``, ``seconds``, and
+        ``also.<what>`` for whatever else was measured."""
         import pandas as pd
 
         columns: dict[str, Any] = {}
         for prefix, values in (("size", self.sizes), ("success", self.success)):
             columns |= {f"{prefix}.{name}": values[:, k] for k, name in enumerate(self.collectives)}
-        return pd.DataFrame(columns | {"replicate": self.replicate, "seconds": self.seconds})
+        columns |= {"replicate": self.replicate, "seconds": self.seconds}
+        return pd.DataFrame(columns | {ALSO + what: each for what, each in self.also.items()})
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the Parquet file, whole or not at all."""
@@ -160,7 +173,9 @@ def read_table(
             for prefix in ("size", "success")
         )
         replicate, seconds = columns["replicate"], columns["seconds"]
-        return MeasuredTable.of(names, sizes, success, replicate, seconds, meta)
+        more = {n.removeprefix(ALSO): each for n, each in columns.items() if n.startswith(ALSO)}
+        also = [dict(zip(more, row, strict=True)) for row in zip(*more.values(), strict=True)]
+        return MeasuredTable.of(names, sizes, success, replicate, seconds, meta, also)
     except (KeyError, TypeError, ValueError) as error:
         raise ResultsError(f"{path}: is damaged ({error})") from error
 
@@ -203,9 +218,10 @@ class TableSuccess(SuccessFunction):
 
     Notes
     -----
-    The interval at a measured size is mean ± t·s/√r over the r replicates there (Student's t),
-    widened to hold the fit; with one replicate nothing is known of it and it is [0, 1]. Where
-    all replicates agree it has no width: it tells of the spread between trainings and no more.
+    The interval at a measured size is for the mean of all trainings there could be, from the r
+    that there were, widened to hold the fit. Of them only success in [0, 1] is assumed
+    (`learners.measured.bounded_mean`), so that it holds for outcomes that are nearly always 0 or
+    1, too, and is wide for few replicates: about 0.8, 0.6, 0.4 and 0.2 for 3, 5, 10 and 20.
     Between two sizes of a monotone S it is [low of the left, high of the right], which covers
     whatever S does there; else the ends are interpolated as S is, and the level is not exact.
 
@@ -230,6 +246,11 @@ class TableSuccess(SuccessFunction):
     def __repr__(self) -> str:
         points = "×".join(str(axis.size) for axis in self._grid.axes)
         return f"TableSuccess({', '.join(self.collectives)}; {points} sizes)"
+
+    @property
+    def smallest(self) -> tuple[float, ...]:
+        """The smallest size above 0 of each collective that was measured, K numbers."""
+        return tuple(float(axis[1]) for axis in self._grid.axes)
 
     def at(self, alpha: npt.ArrayLike) -> Array:
         return self._interpolate(self._grid.values, require_simplex(alpha, self.size))
@@ -263,6 +284,12 @@ class TableSuccess(SuccessFunction):
             rows = np.minimum(alpha, [axis[-1] for axis in axes]).reshape(-1, self.size)
             result = RegularGridInterpolator(axes, values)(rows).reshape(alpha.shape)
         return np.where(alpha > 0.0, np.clip(result, 0.0, 1.0), 0.0)
+
+
+def _columns(rows: Sequence[Mapping[str, float]]) -> dict[str, Array]:
+    """Rows of numbers by name as columns, nan where a row has no such number."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: np.array([row.get(name, np.nan) for row in rows], np.float64) for name in names}
 
 
 def _rows(values: npt.ArrayLike, size: int) -> Array:

@@ -9,20 +9,15 @@ stop at once; what they had finished is on disk.
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 
 from learners.errors import MissingError
 from learners.measured.bench import Bench, Measurement
+from learners.processes import deaf_to_interrupts, end_with_parent, one_thread_each
 
 Point = tuple[tuple[float, ...], int]
-# One thread in each: processes that all want all cores are slower than one alone.
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 PATIENCE = 2  # pools in a row that may break without a single measurement made
 _bench: list[Bench] = []  # of a worker process: the one thing it measures
 
@@ -64,14 +59,14 @@ def measure_in_processes(
 
 def _one_pool(bench: Bench, points: Sequence[Point], workers: int) -> Iterator[Measurement]:
     before = multiprocessing.active_children()
-    with _one_thread_each():
+    with one_thread_each():
         pool = ProcessPoolExecutor(
             workers,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_start,
             initargs=(Bench(bench.setup, bench.seed, bench.cache),),
         )
-        with _deaf_to_interrupts():  # only here: Python's resource tracker, begun above, undoes it
+        with deaf_to_interrupts():  # only here: Python's resource tracker, begun above, undoes it
             futures = [pool.submit(_measure, *point) for point in points]
     ours = [each for each in multiprocessing.active_children() if each not in before]
     try:
@@ -88,43 +83,8 @@ def _one_pool(bench: Bench, points: Sequence[Point], workers: int) -> Iterator[M
 def _start(bench: Bench) -> None:
     """First thing in a new process."""
     _bench[:] = [bench]
-    threading.Thread(target=_stop_with_parent, daemon=True).start()
-
-
-def _stop_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)  # nobody waits for the answer; half a training is worth nothing
+    end_with_parent()
 
 
 def _measure(sizes: tuple[float, ...], replicate: int) -> Measurement:
     return _bench[0].measure(sizes, replicate)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Processes started within this block use one thread each, unless the user said otherwise."""
-    added = [name for name in THREADS if name not in os.environ]
-    os.environ.update(dict.fromkeys(added, "1"))
-    try:
-        yield
-    finally:
-        for name in added:
-            del os.environ[name]
-
-
-@contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Processes started within this block never see Ctrl-C, which a terminal sends to all.
-
-    Only the parent does, a moment later where it came within the block.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, old)

@@ -37,7 +37,7 @@ from scipy.optimize import linprog, nnls
 
 from learners.bounds import gradient_control
 from learners.curves import Array, require_range, require_steps
-from learners.tabular.gradient import Network
+from learners.tabular.gradient import Network, require_converging
 from learners.tabular.rows import Rows
 
 __all__ = ["Control", "ControlPath", "pool_of", "run_control"]
@@ -226,6 +226,7 @@ def run_control(
         law, pull, short = control.reports(network, theta, known, alpha, draws)
         ours = network.gradient(theta, law)
         theta = theta - eta * ((1.0 - alpha) * theirs + alpha * ours)
+        require_converging(theta, eta)
         distance.append(math.dist(theta, control.target))
         bound.append((1.0 - eta * alpha * pull) * bound[-1] + eta * alpha * short)
         pulls.append(pull)

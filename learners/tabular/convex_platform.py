@@ -24,9 +24,10 @@ import numpy as np
 import numpy.typing as npt
 
 from learners.curves import Array, require_sizes
+from learners.people import Ints
 from learners.success import Kind, require_index
 from learners.tabular.convex import TOLERANCE, ConvexModel, Fit
-from learners.tabular.row_platform import Ints, RowPlatform
+from learners.tabular.row_platform import RowPlatform
 from learners.tabular.row_strategies import Plant, Steer
 from learners.tabular.rows import Rows
 

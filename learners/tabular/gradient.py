@@ -24,12 +24,13 @@ import numpy as np
 import numpy.typing as npt
 
 from learners.curves import Array, require_range, require_steps
-from learners.errors import MissingError
+from learners.errors import MissingError, ScenarioError
 from learners.tabular.rows import Rows
 
 __all__ = ["NETWORK_LOSSES", "Network", "NetworkLoss"]
 
 NetworkLoss = Literal["logistic", "softmax", "squared"]
+FAR = 1e12  # no training that converges gets here
 NETWORK_LOSSES: tuple[NetworkLoss, ...] = get_args(NetworkLoss)
 
 
@@ -139,7 +140,7 @@ class Network:
             (gradient,) = torch.autograd.grad(self._losses(theta, *data).sum(), theta)
             with torch.no_grad():
                 theta -= learning_rate * gradient
-        return theta.detach().numpy()
+        return require_converging(theta.detach().numpy(), learning_rate)
 
     def _forward(self, theta: Any, X: Any) -> Any:
         """Scores (B, n, outputs) of B models θ (B, P) on rows X, (n, d) or for each (B, n, d)."""
@@ -167,6 +168,22 @@ class Network:
         else:
             each = 0.5 * (scores[..., 0] - labels) ** 2
         return each @ weight
+
+
+def require_converging(theta: Array, learning_rate: float) -> Array:
+    """Return the parameters if they are such that a classifier can be made of them.
+
+    Raises
+    ------
+    ScenarioError
+        They are not finite or beyond `FAR`: the steps are too long.
+    """
+    if not np.abs(theta).max(initial=0.0) <= FAR:
+        raise ScenarioError(
+            f"platform.learning_rate: got {learning_rate:g}, with which training diverges "
+            f"(parameters beyond {FAR:g}); must be smaller (step)"
+        )
+    return theta
 
 
 def _tensors(rows: Rows) -> tuple[Any, Any, Any]:

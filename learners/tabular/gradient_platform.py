@@ -21,10 +21,11 @@ import numpy.typing as npt
 
 from learners.bounds import gradient_control
 from learners.curves import Array, Curve, require_range, require_steps
+from learners.people import Ints, PeoplePlatform, student_interval
 from learners.success import Kind
 from learners.tabular.control import Control, ControlPath, run_control
 from learners.tabular.gradient import Network
-from learners.tabular.row_platform import Ints, PeoplePlatform, RowPlatform
+from learners.tabular.row_platform import RowPlatform
 from learners.tabular.row_strategies import Plant
 from learners.tabular.rows import Rows
 
@@ -37,6 +38,7 @@ class _Trained(PeoplePlatform):
     """What the two share: replicates, their interval, and where the next training starts."""
 
     kind: Kind = "estimate"
+    rows: Rows  # P₀
 
     def _prepare(
         self,
@@ -82,13 +84,7 @@ class _Trained(PeoplePlatform):
 
     def interval(self, alpha: npt.ArrayLike) -> tuple[Array, Array]:
         """Student's interval for the mean over initial weights; not for the test people's draw."""
-        from scipy.stats import t
-
-        each = self._replicates(alpha)  # (..., R, K)
-        R = len(self.starts)
-        middle = each.mean(axis=-2)
-        half = t.ppf(0.5 + 0.5 * self.level, R - 1) * each.std(axis=-2, ddof=1) / np.sqrt(R)
-        return np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
+        return student_interval(self._replicates(alpha), self.level)
 
     def _start(self) -> Array:
         return self.theta if self.retrain == "continue" else self.starts[0]
@@ -202,7 +198,8 @@ class ControlPlatform(_Trained):
         seed: int = 0,
     ) -> None:
         network.require_one_score()
-        super().__init__(rows, (collective,), seed)
+        super().__init__(rows.weight, (collective,), seed)
+        self.rows = rows
         if control.target.shape != (network.size,) or control.pool.shape[1] != network.width:
             raise ValueError(
                 f"control: got target of shape {control.target.shape} and a pool of "

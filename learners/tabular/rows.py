@@ -77,9 +77,10 @@ def _probabilities(weight: npt.ArrayLike | None, size: int) -> Array:
     given = np.asarray(weight, dtype=np.float64)
     if given.shape != (size,):
         raise ValueError(f"weight: got shape {given.shape}; must be ({size},), one per row")
-    if not (np.isfinite(given).all() and given.min() >= 0.0 and given.sum() > 0.0):
+    if not (np.isfinite(given).all() and given.min() >= 0.0 and given.max() > 0.0):
         raise ValueError("weight: must be finite, ≥ 0 and not all 0 (counts or probabilities)")
-    return given / given.sum()
+    given = given / given.max()  # the sum of huge weights could be infinite
+    return np.asarray(given / given.sum())
 
 
 def stacked(laws: list[Rows], shares: npt.ArrayLike) -> Rows:

@@ -146,8 +146,9 @@ def neutralise(
         own_gradient = max(min(length, 0.5 * high), 1.01 * low)
     own = require_range("own_gradient", own_gradient, low_open=True, meaning="‖g_P′(θ*)‖")
     if not low <= own <= high:
+        begin = f"[{low:.4g}" if low > 0.0 else "(0"  # 0 itself is no gradient
         raise NoSolutionError(
-            f"own_gradient: got {own:.4g}; must be in [{low:.4g}, {high:.4g}] at this θ*, or no "
+            f"own_gradient: got {own:.4g}; must be in {begin}, {high:.4g}] at this θ*, or no "
             "data show such a gradient"
         )
     needed = -(own / length) * pull - model.ridge * theta  # t (or T): what the data must show

@@ -20,12 +20,17 @@ import numpy as np
 import numpy.typing as npt
 
 from learners.curves import Array
+from learners.spelling import as_text, number_of, same, spelled
+from learners.table_file import read_frame, typed
 from learners.tabular.rows import Rows, SetColumns
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Column", "Table", "adult", "load_table", "table_of"]
+
+MOST_VALUES = 200  # of a column of words: an identifier is no feature
+CONSTANT = 1e-12  # sd relative to the largest value: below it is rounding noise
 
 
 @dataclass(frozen=True)
@@ -52,16 +57,17 @@ class Column:
     def encode(self, value: Any) -> Iterable[tuple[int, float]]:
         """(feature, value) pairs that say `value`."""
         if not self.values:
-            try:
-                return [(self.first, (float(value) - self.mean) / self.sd)]
-            except (TypeError, ValueError):
-                raise ValueError(f"{self.name}: got {value!r}; must be a number") from None
-        if str(value) not in self.values:
+            number = number_of(value)
+            if number is None:
+                raise ValueError(f"{self.name}: got {value!r}; must be a number")
+            return [(self.first, (number - self.mean) / self.sd)]
+        found = same(value, self.values)
+        if found is None:
             raise ValueError(
                 f"{self.name}: got {value!r}; must be one of {', '.join(self.values)} "
                 "(or name it in `extra` when loading the table)"
             )
-        return [(self.first + i, float(v == str(value))) for i, v in enumerate(self.values)]
+        return [(self.first + i, float(v == found)) for i, v in enumerate(self.values)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,9 +114,10 @@ class Table:
 
     def label(self, name: str) -> int:
         """The class 0 … C−1 of that name."""
-        if str(name) not in self.classes:
+        found = same(name, self.classes)
+        if found is None:
             raise ValueError(f"target: got {name!r}; must be one of {', '.join(self.classes)}")
-        return self.classes.index(str(name))
+        return self.classes.index(found)
 
     def signal(self, values: Mapping[str, Any]) -> SetColumns:
         """g: these columns take these values, in the file's own units and names."""
@@ -133,6 +140,12 @@ class Table:
         wanted = np.array([v for _, v in pairs])
         found = self.rows.features[:, [i for i, _ in pairs]]
         return np.isclose(found, wanted, rtol=0.0, atol=1e-9).all(axis=1)
+
+    def span(self, column: str) -> tuple[float, float]:
+        """Least and largest value of a column of numbers among the training rows."""
+        found = self._column(column)
+        values = self.rows.features[:, found.first] * found.sd + found.mean
+        return float(values.min()), float(values.max())
 
     def _encode(self, name: str, value: Any) -> Iterable[tuple[int, float]]:
         return self._column(name).encode(value)
@@ -167,11 +180,9 @@ def load_table(
     ValueError
         The file is missing or unreadable, or `table_of` refuses it; the path comes first.
     """
-    import pandas as pd
-
     path = Path(path)
     try:
-        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        frame = read_frame(path)
     except (OSError, ValueError) as problem:
         raise ValueError(f"{path}: cannot be read as a table ({problem})") from problem
     try:
@@ -206,9 +217,9 @@ def table_of(
         Values nobody has in the data but a signal may plant; a column that is not in the file is
         added, with the value "no" for everybody.
     """
-    frame = _with_extra(frame, extra or {})
-    names = [str(name) for name in frame.columns]
     roles = [name for name in (label, split, weight) if name is not None]
+    frame = typed(_with_extra(frame, extra or {}), but=[name for name in roles if name != weight])
+    names = [str(name) for name in frame.columns]
     for name in (*roles, *drop):
         if name not in names:
             raise ValueError(f"columns: {_unknown(name, names)}")
@@ -221,10 +232,13 @@ def table_of(
     if not train.any():
         raise ValueError(f"split: no row of column {split!r} says 'train'")
     columns, features = _encode(frame.drop(columns=[*roles, *drop]), train, extra or {})
-    classes = tuple(sorted(frame[label].astype(str).unique()))
+    labels = spelled(frame[label])
+    classes = tuple(sorted(labels.unique()))
     if len(classes) < 2:
         raise ValueError(f"label: all of column {label!r} is {classes[0]!r}; need two classes")
-    codes = np.searchsorted(classes, frame[label].astype(str).to_numpy(dtype=str))
+    codes = np.searchsorted(classes, labels.to_numpy(dtype=str))
+    if weight and frame[weight].dtype.kind not in "iuf":
+        raise ValueError(f"weight: got words in column {weight!r}; must be numbers ≥ 0")
     weights = frame[weight].to_numpy(dtype=float) if weight else np.ones(len(frame))
     parts = [
         Rows(features[who], codes[who], weights[who]) if who.any() else None
@@ -251,16 +265,34 @@ def _encode(
     for name in frame.columns:
         if frame[name].dtype.kind in "iufb" and name not in extra:
             given = frame[name].to_numpy(dtype=float)
-            mean, sd = float(given[train].mean()), float(given[train].std()) or 1.0
+            mean, sd = float(given[train].mean()), _spread(given[train])
             columns.append(Column(str(name), first, mean=mean, sd=sd))
             blocks.append(((given - mean) / sd)[:, None])
         else:
-            given = frame[name].astype(str).to_numpy(dtype=str)
-            values = tuple(sorted({*np.unique(given).tolist(), *map(str, extra.get(name, ()))}))
+            given = spelled(frame[name]).to_numpy(dtype=str)
+            there = np.unique(given).tolist()
+            if len(there) > MOST_VALUES:
+                raise ValueError(too_many(str(name), len(there)))
+            more = (as_text(v) for v in extra.get(name, ()) if same(v, there) is None)
+            values = tuple(sorted({*there, *more}))
             columns.append(Column(str(name), first, values))
             blocks.append((given[:, None] == np.array(values)).astype(float))
         first += blocks[-1].shape[1]
     return tuple(columns), np.concatenate(blocks, axis=1)
+
+
+def too_many(name: str, values: int) -> str:
+    """What is wrong with a column of words in which next to everybody has her own."""
+    return (
+        f"{name}: got {values:,} different values in a column of words, each of which would "
+        f"be a feature; must be at most {MOST_VALUES} (leave the column out, or group its values)"
+    )
+
+
+def _spread(values: np.ndarray) -> float:
+    """Standard deviation to divide by; 1 where the column is constant, to rounding."""
+    sd = float(values.std())
+    return sd if sd > CONSTANT * float(np.abs(values).max()) else 1.0
 
 
 def adult(path: str | Path, extra: Mapping[str, Sequence[str]] | None = None) -> Table:

@@ -7,17 +7,21 @@ the data (no such column, one label only) or in what the scenario asks of them.
 from __future__ import annotations
 
 import copy
+import json
 import re
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learners.errors import ScenarioError
+from sim.notes import notes_of
 from sim.scenario import from_resolved, load, loads
 from sim.success_of import success_function
+from sim.trained import group_shares
 from tests.contracts.test_bad_input import END, GARBAGE, expected, tables_in, text_of
 
 P0 = """\
@@ -50,6 +54,10 @@ FILES = {
     "two.csv": TWO,
     "hole.csv": "age,job,label\n20,cook,a\n,clerk,b\n30,cook,b\n",
     "cook.csv": "age,job,label\n20,cook,a\n30,cook,b\n",
+    "ones.csv": "mark,label\n1.0,a\n1.0,b\n",
+    "twice.csv": "mark,mark,label\nno,yes,a\nno,no,b\n",
+    "weights.csv": "age,w,v,label\n20,many,1,a\n30,2,-3,b\n",
+    "ids.csv": "id,age,label\n" + "".join(f"p{i},{i % 7},{'ab'[i % 2]}\n" for i in range(300)),
 }
 BAYES = {
     8: 'signal = { set = { watermark = "yes" } }',
@@ -378,6 +386,78 @@ CASES: dict[str, tuple[dict[int, str], str]] = {
         ':13: platform.extra[0]: got "watermark", which no signal sets; must be absent\n'
         ':13: platform.extra[1]: got "age", which is a column of two.csv already; must be new',
     ),
+    "signal changes nobody, as numbers": (
+        BAYES
+        | {
+            8: "signal = { set = { mark = 1 } }",
+            11: 'learner = "bayes"\nuniverse = "ones.csv"',
+        },
+        ":8: collectives.union.signal.set: got { mark = 1 }; changes nobody, everybody carries it "
+        "already; must move some person's features (set other columns or other values)",
+    ),
+    "rows changed nowhere, as numbers": (
+        ROWS
+        | {8: 'signal = { set = { mark = "1" } }', 11: 'learner = "logistic"\ndata = "ones.csv"'},
+        ':8: collectives.union.signal.set: got { mark = "1" }, which everybody has already; '
+        "must change somebody",
+    ),
+    "two columns of one name": (
+        BAYES
+        | {
+            8: 'signal = { set = { mark = "yes" } }',
+            11: 'learner = "bayes"\nuniverse = "twice.csv"',
+        },
+        ":12: platform.universe: twice.csv: two columns are called 'mark'; must have a name of "
+        "their own each",
+    ),
+    "two columns of one name among rows": (
+        ROWS
+        | {
+            8: 'signal = { set = { mark = "yes" } }',
+            11: 'learner = "logistic"\ndata = "twice.csv"',
+        },
+        ':12: platform.data: got "twice.csv", which fails: two columns are called \'mark\'; must '
+        "have a name of their own each; must be a CSV or Parquet file",
+    ),
+    "weights of words": (
+        ROWS | {11: 'learner = "logistic"\ndata = "weights.csv"\nweight = "w"'},
+        ":12: platform.data: weights.csv:2: w: got many; must be a number ≥ 0 (a weight)",
+    ),
+    "weight of a row negative": (
+        ROWS | {11: 'learner = "logistic"\ndata = "weights.csv"\nweight = "v"'},
+        ":12: platform.data: weights.csv:3: v: got -3; must be a number ≥ 0 (a weight)",
+    ),
+    "labels no numbers": (
+        ROWS
+        | {
+            7: 'strategy = "gradient_neutralising"',
+            8: "signal = { move = { age = 0.1 } }",
+            9: "",
+            11: 'learner = "logistic"\ndata = "two.csv"\nloss = "least_squares"',
+        },
+        ":12: platform.data: two.csv:2: label: got a; must be a number with loss = "
+        '"least_squares"',
+    ),
+    "names as features": (
+        ROWS | {11: 'learner = "logistic"\ndata = "ids.csv"'},
+        ":12: platform.data: ids.csv: id: got 300 different values in a column of words, each of "
+        "which would be a feature; must be at most 200 (leave the column out, or group its values)",
+    ),
+    "all held out": (
+        ROWS | {11: 'learner = "logistic"\ndata = "two.csv"\ntest = 0.999'},
+        ":13: platform.test: got 0.999, which leaves none of 60 people to train on; must be "
+        "smaller (share of the data)",
+    ),
+    "next to all held out": (
+        ROWS | {11: 'learner = "logistic"\ndata = "two.csv"\ntest = 0.98'},
+        ':13: platform.test: got 0.98, which leaves 1 people to train on, all "a"; must be '
+        "smaller, or the data have more people of at least two labels (share of the data)",
+    ),
+    "split of nobody": (
+        ROWS | {11: 'learner = "logistic"\ndata = "two.csv"\nsplit = "job"'},
+        ':13: platform.split: got "job"; must be a column with "train" in it (no row of column '
+        "'job' says 'train')",
+    ),
     "ridge zero": (
         ROWS | {11: 'learner = "logistic"\ndata = "two.csv"\nridge = 0'},
         ":13: platform.ridge: got 0; must be > 0 (per person)",
@@ -580,3 +660,142 @@ def test_garbage_is_a_scenario_error_or_a_scenario(learner: str) -> None:
             assert loads(scenario.to_toml()) == scenario
 
     one()
+
+
+# --- values however they are written --------------------------------------------------------------
+
+SPELLINGS = {
+    "truths": (["False", "False", "True", "True"], ["true", '"true"', '"True"', '"TRUE"']),
+    "decimals": (["0.0", "0.0", "1.0", "1.0"], ["1", "1.0", '"1"', '"1.0"']),
+    "whole": (["0", "0", "1", "1"], ["1", "1.0", '"1"', '"1.0"']),
+}
+ON = {"bayes": "universe", "logistic": "data"}
+
+
+def _typed(learner: str, form: str, cells: list[str], target: str, planted: str) -> str:
+    import pandas as pd
+
+    frame = pd.DataFrame({"x": cells, "age": [1, 2, 3, 4], "label": cells[::-1]})
+    frame["weight"] = [50, 30, 15, 5]
+    if form == "parquet":
+        for name in ("x", "label"):
+            frame[name] = [json.loads(cell.lower()) for cell in frame[name]]
+        frame.to_parquet("t.parquet")
+    else:
+        frame.to_csv("t.csv", index=False)
+    return (
+        'name = "t"\npopulation = { size = 50, cost = 0.3, groups = { has = { where = '
+        f"{{ x = {planted} }} }} }} }}\n[collectives.union]\nstrategy = \"feature_label\"\n"
+        f'signal = {{ set = {{ x = {planted} }} }}\ntarget = "{target}"\n[platform]\n'
+        f'learner = "{learner}"\n{ON[learner]} = "t.{form}"\nweight = "weight"\n'
+        'columns = ["x", "age"]\n'
+    )
+
+
+@pytest.mark.parametrize("learner", ON)
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("kind", SPELLINGS)
+def test_numbers_and_truths_compare_by_value(
+    learner: str, form: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Success and groups are the same however signal, target and where are written."""
+    monkeypatch.chdir(tmp_path)
+    cells, ways = SPELLINGS[kind]
+    found = []
+    for way in ways:
+        s = loads(_typed(learner, form, cells, way.strip('"'), way), folder=tmp_path)
+        assert notes_of(s) == []
+        assert group_shares(s) == [pytest.approx(0.2)]
+        found.append(success_function(s).at([[0.05], [0.3]]).tolist())
+    assert all(each == found[0] for each in found)
+
+
+def test_codes_that_are_digits_are_no_numbers(folder: Path) -> None:
+    (folder / "p0.csv").write_text(P0.replace("no,", "007,").replace("yes,", "7,"))
+    path = folder / "two.toml"
+    path.write_text(text_of(BAYES | {8: "signal = { set = { watermark = 7 } }"}))
+    assert notes_of(load(path)) == []
+    path.write_text(text_of(BAYES | {8: 'signal = { set = { watermark = "0007" } }'}))
+    assert "is a value that nobody in p0.csv has" in notes_of(load(path))[0]
+
+
+def test_words_for_missing_are_missing_among_numbers_only(folder: Path) -> None:
+    """The same on both platforms: NA is a country, and no age."""
+    path = folder / "two.toml"
+    for change, key in ((BAYES, "universe"), (ROWS, "data")):
+        learner = "bayes" if change is BAYES else "logistic"
+        (folder / "na.csv").write_text("land,label\nNA,a\nDE,b\nNA,b\n")
+        platform = {11: f'learner = "{learner}"\n{key} = "na.csv"'}
+        path.write_text(text_of(change | platform | {8: 'signal = { set = { land = "NA" } }'}))
+        assert notes_of(load(path)) == []
+        (folder / "na.csv").write_text("land,label\nNA,a\n3,b\n4,b\n")
+        with pytest.raises(ScenarioError, match=r"na\.csv:2: land: got a missing .*value"):
+            load(path)
+
+
+@pytest.mark.parametrize("command", ["validate", "show", "success", "equilibria", "run", "learn"])
+def test_a_value_that_nobody_has_is_a_note_of_every_command(
+    command: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from alphacrit.cli import main
+
+    monkeypatch.chdir(folder)
+    Path("two.toml").write_text(text_of(BAYES | {8: 'signal = { set = { watermark = "yse" } }'}))
+    more = {"success": ["--at", "union=0.1"], "run": ["--no-figures", "--out", "out"]}
+    more["learn"] = ["--sizes", "0.5", "-r", "1", "--cache", "kept"]
+    note = (
+        'collectives.union.signal.set.watermark: "yse" is a value that nobody in p0.csv has '
+        '(theirs are "no" or "yes"); did you mean "yes"?'
+    )
+    assert main([command, "two.toml", *more.get(command, [])]) == 0
+    said = capsys.readouterr()
+    assert f"note: {note}\n" in said.err and "nobody in p0.csv" not in said.out
+    if command == "run":
+        more["run"][-1] = "again"
+    assert main([command, "two.toml", *more.get(command, []), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert note in (document["files"][0] if command == "validate" else document)["notes"]
+    Path("two.toml").write_text(text_of(BAYES))
+    assert main(["validate", "two.toml"]) == 0
+    assert "note" not in capsys.readouterr().err
+
+
+def test_a_number_beyond_the_data_is_a_note_and_a_planned_watermark_none(folder: Path) -> None:
+    path = folder / "two.toml"
+    path.write_text(text_of(ROWS))
+    (note,) = notes_of(load(path))
+    assert note.endswith("99 is a value that nobody in two.csv has (theirs are from 20 to 69)")
+    new = {8: "signal = { set = { mark = true } }"}
+    new[11] = 'learner = "logistic"\ndata = "two.csv"\nextra = ["mark"]'
+    path.write_text(text_of(ROWS | new))
+    assert notes_of(load(path)) == []
+
+
+def test_a_split_says_who_is_trained_on_where_parameters_are_moved(folder: Path) -> None:
+    """Steering uses the rows of the split, and the others do not matter."""
+    move = {7: 'strategy = "gradient_neutralising"', 8: "signal = { move = { age = 0.1 } }"}
+    platform = {11: 'learner = "logistic"\ndata = "parts.csv"\nsplit = "part"'}
+    path = folder / "two.toml"
+    path.write_text(text_of(ROWS | move | platform))
+    lines = TWO.splitlines()
+    found = []
+    for others in ("90,cook,a", "10,clerk,b"):
+        rows = [f"{line},train" for line in lines[1:]] + [f"{others},test"]
+        (folder / "parts.csv").write_text("\n".join([lines[0] + ",part", *rows]) + "\n")
+        found.append(success_function(load(path)).at([[0.2]])[0, 0])
+    assert found[0] == found[1] > 0.0
+
+
+def test_huge_weights_do_not_overflow(folder: Path) -> None:
+    path = folder / "two.toml"
+    for change in (BAYES, ROWS | {11: 'learner = "logistic"\ndata = "big.csv"\nweight = "w"'}):
+        found = []
+        for unit in ("", "e305"):
+            (folder / "p0.csv").write_text(
+                "\n".join(f"{row}{unit}" if i else row for i, row in enumerate(P0.splitlines()))
+            )
+            big = [f"{row},{1 + i % 3}{unit}" for i, row in enumerate(TWO.splitlines()[1:])]
+            (folder / "big.csv").write_text("\n".join(["age,job,label,w", *big]))
+            path.write_text(text_of(change))
+            found.append(success_function(load(path)).at([[0.0], [0.1], [0.5]]))
+        np.testing.assert_allclose(found[1], found[0], rtol=1e-9)

@@ -51,7 +51,7 @@ share = 0.5
 STRATEGIES = (
     '"feature_label", "feature_only", "erasure", "gradient_neutralising" or "gradient_control"'
 )
-LEARNERS = '"bound", "bayes", "logistic", "gradient" or "table"'
+LEARNERS = '"bound", "bayes", "logistic", "gradient", "distilbert" or "table"'
 PEOPLE_SEE = "people see no published success there by which to price the subsidy"
 
 
@@ -116,7 +116,7 @@ CASES: dict[str, tuple[dict[int, str], str]] = {
     "unknown key at the top": (
         {1: 'name = "two"\nepoch = 3'},
         ":2: epoch: unknown key; must be one of schema, name, title, cites, seed, epochs, stop, "
-        'population, collectives, platform, revision, principal; did you mean "epochs"?',
+        'population, collectives, platform, revision, principal, sweep; did you mean "epochs"?',
     ),
     "title": ({1: 'name = "two"\ntitle = 3'}, ":2: title: got 3; must be text"),
     "cites no list": (
@@ -165,15 +165,15 @@ CASES: dict[str, tuple[dict[int, str], str]] = {
     ),
     "sweep": (
         {END: '[sweep]\ndesign = "grid"\nreplications = 30'},
-        ':12: sweep: got { design = "grid", replications = 30 }; must be absent: sweeps arrive in '
-        "a later version",
+        ':12: sweep.vary: missing; must be a table such as { "population.cost" = … } with at least '
+        "one address",
     ),
     "no tables": (
         {2: "population = 3", 3: "", 4: "", 5: "", 10: "[x]", 11: ""},
         ': platform: missing; must be a table such as { learner = "bound", … }\n'
         ":2: population: got 3; must be a table\n"
         ":10: x: unknown key; must be one of schema, name, title, cites, seed, epochs, stop, "
-        "population, collectives, platform, revision, principal",
+        "population, collectives, platform, revision, principal, sweep",
     ),
     # --- population
     "size missing": (
@@ -530,14 +530,6 @@ CASES: dict[str, tuple[dict[int, str], str]] = {
         "several collectives (no bound is known for the other strategies)",
     ),
     # --- platform
-    "later learner": (
-        {
-            8: "signal = { token = 1240, every = 20 }",
-            11: 'learner = "distilbert"\nmodel = "tiny"\ndataset = "generated"\ntext = "text"',
-        },
-        f':11: platform.learner: got "distilbert"; must be {LEARNERS} (other learners arrive in a '
-        "later version)",
-    ),
     "unknown learner": (
         {11: 'learner = "bounds"'},
         f':11: platform.learner: got "bounds"; must be {LEARNERS}; did you mean "bound"?',
@@ -778,7 +770,8 @@ OVERRIDES = {
     ("not a key", "3"): 'got the key "not a key"; must be a dotted key',
     ("", "3"): 'got the key ""; must be a dotted key',
     ("sweep.design", "grid"): (
-        'sweep: got { design = "grid" }; must be absent: sweeps arrive in a later version'
+        'sweep.vary: missing; must be a table such as { "population.cost" = … } with at least one '
+        "address"
     ),
 }
 

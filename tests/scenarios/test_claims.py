@@ -22,6 +22,7 @@ from sim.payoffs import recruit_payments
 from sim.runs import run
 from sim.scenario import Scenario, load
 from sim.success_of import success_function
+from sim.sweep.plan import plan_of
 
 LIBRARY = Path(__file__).resolve().parents[2] / "scenarios"
 BASELINE = "experiments/baseline.toml"
@@ -29,6 +30,8 @@ TWO = "experiments/two-tipping-points.toml"
 DISJOINT = "experiments/disjoint-signals.toml"
 COLLIDING = "experiments/colliding-signals.toml"
 ALLIES = "experiments/same-target.toml"
+PHASES = "experiments/phase-diagram.toml"
+MATTERS = "experiments/what-matters.toml"
 NETWORK = "experiments/network-seed.toml"
 PRINCIPAL = "experiments/principal.toml"
 QUANTAL = "experiments/quantal-response.toml"
@@ -298,3 +301,34 @@ def test_karan() -> None:
     # Read off the authors' figure: measured, not computed.
     for file, words in ((COLLIDE, "88% and 12%"), (COLLIDE, "49% for A alone"), (SEPARATE, "100")):
         assert words in head(file)
+
+
+def tipping(file: str, cost: float, free_riding: float, uniqueness: float = 0.05) -> float | None:
+    changes = {"population.cost.mean": cost, "population.free_riding": free_riding}
+    changes |= {"collectives.union.signal.uniqueness": uniqueness}
+    return critical_threshold(scenario(file).replace(changes), "union").alpha_crit
+
+
+def test_the_border_of_the_phase_diagram_is_where_the_tipping_point_is_the_start() -> None:
+    says(PHASES, "0.0574233", tipping(PHASES, 0.3, 0.2) or 0)
+    for stated, cost, free_riding in (
+        ("0.0836678", 0.5, 0.2),
+        ("0.110356", 0.6, 0.2),
+        ("0.0967690", 0.45, 0.4),
+        ("0.121605", 0.5, 0.4),
+    ):
+        value = tipping(PHASES, cost, free_riding) or 0
+        says(PHASES, stated, value)
+        sets = {"population__cost__mean": cost, "population__free_riding": free_riding}
+        assert (end(PHASES, **sets)[0] > 0.9) == (value < 0.1)
+    assert tipping(PHASES, 0.6, 0.4) is None
+    plan = plan_of(scenario(PHASES))
+    assert len(plan.points) == 11 * 9 and plan.replications == 20
+
+
+def test_the_points_for_sobols_indices_are_as_many_as_it_says() -> None:
+    says(MATTERS, "0.0574233", tipping(MATTERS, 0.3, 0.2) or 0)
+    says(MATTERS, "0.225011", tipping(MATTERS, 0.6, 0.2, 0.1) or 0)
+    plan = plan_of(scenario(MATTERS))
+    says(MATTERS, "384", len(plan.points))
+    says(MATTERS, "64", plan.design_info()["samples"])

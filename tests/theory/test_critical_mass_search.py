@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 from learners import bounds
 from learners.measured.bench import Bench, Setup
@@ -334,3 +334,51 @@ def test_the_bets_are_laid_before_the_outcome_is_seen():
         evidence.add(plan, last)
         seen.append((plan, choose(evidence)))
     assert seen[0][0] == seen[1][0] and seen[0][1] != seen[1][1]
+
+
+@pytest.mark.parametrize("people", [10, 40, 300])
+@pytest.mark.parametrize(("scale", "precision"), [("log", 0.1), ("linear", 0.02)])
+def test_only_sizes_that_people_can_have_are_tried_and_the_true_one_is_held(
+    people, scale, precision
+):
+    """S jumps at k people; between k − 1 and k there is nobody to ask."""
+    for k in {1, 2, people // 3, int(0.9 * people), people}:
+        tried = []
+
+        def measure(size, replicate, k=k, tried=tried):
+            tried.append(size * people)
+            return 0.8 if round(size * people) >= k else 0.1
+
+        found = search_critical_mass(
+            measure, 0.5, precision=precision, low=1 / people, scale=scale, people=people
+        )
+        np.testing.assert_allclose(tried, np.rint(tried), atol=1e-9)
+        assert found.reached
+        high = math.inf if found.high is None else found.high
+        assert found.low < k / people <= high + 1e-12
+        wide = found.low * precision if scale == "log" else precision
+        if found.high is not None and found.low > 0.0:
+            assert high - found.low <= max(wide, 1 / people) + 1e-9
+
+
+def test_a_single_person_is_narrow_enough():
+    """Ten people, S* reached by nine: a precision of a tenth of a person changes nothing."""
+    measure = lambda size, replicate: float(size > 0.85)  # noqa: E731
+    found = search_critical_mass(measure, 0.5, precision=0.01, people=10)
+    assert (found.low, found.high, found.reached) == (0.8, 0.9, True)
+
+
+def test_out_of_trainings_a_rough_answer_is_certified():
+    """Success of 0 or 1 that hardly depends on the size: what a thousand trainings do know."""
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+
+        def measure(size, replicate, rng=rng):
+            return float(rng.random() < norm.cdf((size * 300 - 27) / 7.7))
+
+        found = search_critical_mass(
+            measure, 0.5, precision=0.1, low=1 / 300, scale="log", people=300,
+        )  # fmt: skip
+        assert found.low <= 0.09 <= (found.high or 0.0)
+        assert found.high - found.low < 0.06
+        assert 0.4 < found.spread <= 0.51

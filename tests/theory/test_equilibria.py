@@ -10,7 +10,10 @@ from scipy.stats import norm
 from analysis.equilibria import equilibria
 from analysis.fixed_points import Band, rest_points
 from analysis.participation import participation_map
+from analysis.threshold import critical_threshold
 from analysis.triangle import hull_distance, meet, triangle_rest_points
+from sim.scenario import loads
+from sim.success_of import success_function
 from tests.economies import scenario
 
 NORMAL = {"dist": "normal", "mean": 0.3, "sd": 0.1, "low": 0.0}
@@ -318,3 +321,113 @@ def test_a_smooth_map_of_the_triangle():
     found = triangle_rest_points(lambda x: x @ matrix.T + shift, [np.empty(0)] * 2, mesh=16)
     assert len(found) == 1
     assert found[0][0] == pytest.approx(np.linalg.solve(np.eye(2) - matrix, shift), abs=1e-9)
+
+
+# ── ties on an exact platform ────────────────────────────────────────────────────────────────
+
+MARKED = "mark,label,weight\nno,a,50\nno,b,30\nyes,a,15\nyes,b,5\n"
+THREE = {
+    "unlike": [("feature_label", "b"), ("feature_only", "a"), ("erasure", None)],
+    "allies": [("feature_label", "b"), ("feature_label", "b"), ("feature_label", "a")],
+}
+
+
+def exact_platform(folder, kind):
+    """Three collectives that plant or erase the same mark; everybody pays 0.3."""
+    (folder / "ty.csv").write_text(MARKED)
+    parts = []
+    for k, (strategy, target) in enumerate(THREE[kind]):
+        aim = f'target = "{target}"' if target else ""
+        parts.append(
+            f'[collectives.c{k}]\nstrategy = "{strategy}"\n{aim}\n'
+            'signal = { set = { mark = "yes" } }\n'
+        )
+    return loads(
+        f"""name = "k3"
+population = {{ size = 40, cost = 0.3 }}
+{"".join(parts)}[platform]
+learner = "bayes"
+universe = "ty.csv"
+weight = "weight"
+""",
+        folder=folder,
+    )
+
+
+def lattice_at_rest(s):
+    """Every division of N people in which nobody would rather be elsewhere; ties: she stays."""
+    N = s.population.size
+    counts = np.array(
+        [(i, j, k) for i in range(N + 1) for j in range(N + 1 - i) for k in range(N + 1 - i - j)]
+    )
+    gain = success_function(s).at(counts / N) - 0.3  # (n, 3), of being in each
+    best = np.maximum(gain.max(axis=1, keepdims=True), 0.0)
+    someone = np.column_stack([counts, N - counts.sum(axis=1)]) > 0
+    content = np.column_stack([gain >= best, best[:, 0] <= 0.0])
+    return counts[np.all(content | ~someone, axis=1)] / N
+
+
+def distance(points, one, other):
+    """Of points (n, K) from the segment between two."""
+    way = other - one
+    share = np.clip((points - one) @ way / max(way @ way, 1e-300), 0.0, 1.0)
+    return np.abs(one + share[:, None] * way - points).max(axis=1)
+
+
+@pytest.mark.parametrize("kind", THREE)
+def test_every_rest_point_of_a_finite_population_is_listed_or_between_two_ends(kind, tmp_path):
+    s = exact_platform(tmp_path, kind)
+    found = equilibria(s)
+    points = lattice_at_rest(s)
+    pieces = [(e.alpha, other) for e in found for other in e.other_ends or (e.alpha,)]
+    near = np.min([distance(points, np.array(a), np.array(b)) for a, b in pieces], axis=0)
+    assert len(points) > 20
+    assert near.max() <= 1.0 / s.population.size + 1e-9
+    stretches = [(a, b) for a, b in pieces if a != b]
+    assert stretches and all(e.continuum for e in found if e.other_ends)
+    for one, other in stretches:  # and what lies between two ends is at rest
+        if np.isclose(sum(one), 1.0):
+            on = distance(lattice(s.population.size), np.array(one), np.array(other)) < 1e-9
+            inner = lattice(s.population.size)[on]
+            inner = inner[np.abs(inner - one).max(axis=1) > 0.02]
+            inner = inner[np.abs(inner - other).max(axis=1) > 0.02]
+            assert len(inner) > 5
+            assert all(np.abs(points - each).max(axis=1).min() < 1e-9 for each in inner)
+
+
+def lattice(N):
+    """Divisions of everybody among three collectives."""
+    return np.array([(i, j, N - i - j) for i in range(N + 1) for j in range(N + 1 - i)]) / N
+
+
+def test_where_a_stretch_of_ties_ends(tmp_path):
+    """S_b = S_c = 1 while c holds at least 3/11 of the members: theirs is the mark's label a."""
+    found = {tuple(np.round(e.alpha, 6)): e for e in equilibria(exact_platform(tmp_path, "unlike"))}
+    one, other = found[(0.0, 0.0, 1.0)], found[(0.0, 0.727273, 0.272727)]
+    assert one.other_ends == (other.alpha,) and other.other_ends == (one.alpha,)
+    assert (one.stable, other.stable, found[(0.0, 1.0, 0.0)].stable) == (True, False, True)
+
+
+def test_what_is_alike_is_treated_alike(tmp_path):
+    """c0 and c1 are the same but for their names, and so is what is said of them."""
+    s = exact_platform(tmp_path, "allies")
+    found = {tuple(np.round(e.alpha, 9)): (e.stable, e.continuum) for e in equilibria(s)}
+    assert {(b, a, c): what for (a, b, c), what in found.items()} == found
+    assert found[(1.0, 0.0, 0.0)] == (True, True) and found[(0.0, 0.0, 1.0)] == (True, False)
+    held = {"c1": 0.1, "c2": 0.1}, {"c0": 0.1, "c2": 0.1}
+    first, second = (critical_threshold(s, f"c{k}", held[k]).alpha_crit for k in (0, 1))
+    assert first == pytest.approx(second, abs=1e-12) and first == pytest.approx(0.0727, abs=1e-4)
+
+
+def test_at_a_jump_success_is_that_above_it(tmp_path):
+    """The list, and the threshold: what carries the collective on, not what it falls from."""
+    s = exact_platform(tmp_path, "allies")
+    curve = success_function(s).curve(0)
+    crit = critical_threshold(s, "c0", {"c1": 0.0, "c2": 0.0})
+    (tipping,) = (e for e in equilibria(s) if 0.0 < e.alpha[0] < 0.2 and e.alpha[2] == 0.0)
+    assert tipping.alpha[0] == pytest.approx(crit.alpha_crit, abs=1e-12)
+    assert crit.success_at_crit == tipping.success[0] == 1.0
+    below, above = (float(curve(crit.alpha_crit * (1 + off))) for off in (-1e-6, 1e-6))
+    assert below < 0.3 < above
+    smooth = equilibria(scenario())[1]
+    assert smooth.success[0] == pytest.approx(0.375, abs=1e-12)

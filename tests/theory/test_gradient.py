@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from learners import bounds
-from learners.errors import MissingError
+from learners.errors import MissingError, ScenarioError
 from learners.tabular.control import Control, pool_of, run_control
 from learners.tabular.convex import ConvexModel
 from learners.tabular.gradient import Network
@@ -358,3 +358,24 @@ def test_without_torch_the_message_says_what_to_install(monkeypatch):
     with pytest.raises(MissingError, match=r'pip install "alphacrit\[learners\]"'):
         network.gradient(np.zeros(5), Rows(np.ones((1, 4)), [1]))
     assert math.isfinite(network.size)  # the rest of the module needs no torch
+
+
+def test_training_that_diverges_is_the_users_error_at_the_learning_rate():
+    """Not a success of weights beyond 1e12, and no bug of ours."""
+    rng = np.random.default_rng(3)
+    network, base, control, start = situation(3)
+    with pytest.raises(ScenarioError, match=r"platform\.learning_rate: got 50, with which"):
+        network.train(start[None], base, 50.0, 400)
+    steep = Control(control.target, 1e-3, control.pool)
+    with pytest.raises(ScenarioError, match=r"training diverges .*; must be smaller \(step\)"):
+        run_control(network, base, steep, start, 0.01, 50.0, 400, others=_steeper(base))
+    logistic = Network(4, (), "logistic")
+    people = generated_rows(rng, 100, 4)
+    with pytest.raises(ScenarioError, match="diverges"):
+        logistic.train(logistic.initial(rng)[None], people, 1e200, 5)
+    assert np.isfinite(network.train(start[None], base, 0.1, 50)).all()
+
+
+def _steeper(rows):
+    """Others than the collective reckons with: their steps are a hundred times as long."""
+    return Rows(10.0 * rows.features, rows.labels, rows.weight)

@@ -63,3 +63,33 @@ def test_the_edge_of_ties_between_two_open_collectives_is_said() -> None:
     rivals = economies.scenario({"collectives.union.signal.overlap": {"guild": 1.0}}, 2)
     notes = equilibria_report(rivals)["notes"]
     assert not any("every division is at rest" in note for note in notes)
+
+
+def test_a_stretch_of_ties_is_told_by_its_two_ends(tmp_path) -> None:
+    from tests.theory.test_equilibria import exact_platform
+
+    report = equilibria_report(exact_platform(tmp_path, "unlike"))
+    told = "From c0 0, c1 0, c2 1 to c0 0, c1 0.727273, c2 0.272727 every division is an equili"
+    assert sum(note.startswith(told) for note in report["notes"]) == 1
+    ends = [e["other_ends"] for e in report["equilibria"] if e["continuum"]]
+    assert ends[0][0]["c1"] == pytest.approx(8 / 11, abs=1e-9)
+    assert not any("Between the two ends" in note for note in report["notes"])
+
+
+def test_an_answer_below_what_was_measured_is_called_a_guess(tmp_path) -> None:
+    """A table is a straight line from 0 to its smallest size, which even one person climbs."""
+    from learners.measured.table import MeasuredTable
+    from sim.trained_table import measured
+    from tests.theory.test_equilibria import exact_platform
+
+    platform = exact_platform(tmp_path, "allies")
+    alone = platform.replace({"collectives": {"c0": platform.collectives["c0"].model_dump()}})
+    for sizes, guess in (([0.2, 0.5, 1.0], True), ([0.05, 0.08, 0.1, 0.5, 1.0], False)):
+        success = [float(size > 0.09) for size in sizes]
+        table = MeasuredTable.of(alone.names, sizes, success, meta=measured(alone))
+        table.save(tmp_path / "t.parquet")
+        tabled = alone.replace({"platform": {"learner": "table", "table": "t.parquet"}})
+        report = equilibria_report(tabled)
+        assert any("its smallest measured size" in note for note in report["notes"]) == guess
+        crit = report["collectives"]["c0"]["alpha_crit"]
+        assert (crit < 0.2) if guess else (0.08 < crit < 0.1)

@@ -12,7 +12,7 @@ from learners import bounds
 from learners.finite.bayes import BayesPlatform
 from learners.finite.generated import GENERATED_SIGNAL, generate
 from learners.finite.strategies import Strategy
-from learners.measured.bench import RandomMembers
+from learners.measured.bench import Outcome, RandomMembers
 
 
 class Binomial:
@@ -54,6 +54,16 @@ def two(people=100):
     def learn(alpha, rng):
         a, b = alpha
         return rng.binomial(people, np.clip([5 * a - b, 3 * b], 0, 1)) / people
+
+    return learn
+
+
+def telling(says=None):
+    """A learner that says more of each training than its success."""
+
+    def learn(alpha, rng):
+        also = {"members": 100 * alpha[0]} if says is None else {"accuracy": float(says)}
+        return Outcome(alpha, also if alpha[0] > 0.05 else {"loss": 2.0})
 
     return learn
 

@@ -489,3 +489,11 @@ def test_curves_differ_in_grey_too() -> None:
 )
 def test_numbers_read_as_in_a_text(value: float, text: str) -> None:
     assert number(value) == text
+
+
+def test_success_of_several_collectives_is_drawn_of_each() -> None:
+    two = scenario("colliding-exact")
+    (axes,) = figures.success_curves(two).axes
+    assert {line.get_gid() for line in axes.lines} == {f"family-{name}" for name in two.names}
+    one = figures.success_curves(two, collective=two.names[1])
+    assert [line.get_gid() for line in one.axes[0].lines] == [f"family-{two.names[1]}"]

@@ -109,7 +109,7 @@ def test_the_order_of_collectives_is_that_of_the_file(place) -> None:
     s = load("two.toml").replace({"collectives.alpha": easy})  # "a" is the likeliest there anyway
     learner, exact = learning.setup(s).learner(), success_function(s)
     for sizes in ([0.02, 0.0], [0.0, 0.02]):
-        got = learner(np.array(sizes), np.random.default_rng(0))
+        got = learner(np.array(sizes), np.random.default_rng(0)).success
         np.testing.assert_allclose(got, exact.at(sizes), atol=0.2)
     assert np.ptp([exact.at([0.02, 0.0])[0], exact.at([0.0, 0.02])[1]]) > 0.5
 
@@ -319,3 +319,52 @@ def test_what_cannot_be_learned_is_refused(answer, argv, code, said) -> None:
     got, _, err = answer("learn", *argv)
     assert got == code
     assert said in " ".join(err.replace("│", " ").split())
+
+
+# --- what is said --------------------------------------------------------------------------------
+
+
+def test_quiet_says_nothing_of_sizes_that_were_moved(answer) -> None:
+    few = ("learn", "two.toml", "--sizes", "0.10004", "-r", "1", "--out", "q.parquet")
+    assert "1000 people cannot be 0.10004" in answer(*few)[2]
+    assert answer(*few, "--quiet") == (0, "", "")
+
+
+def test_out_of_trainings_it_says_why_and_what_to_do(answer) -> None:
+    few = ("learn", "bayes.toml", "--critical-mass", "0.6")
+    few += ("--precision", "0.001", "--max-trainings", "30")
+    code, out, _ = answer(*few)
+    said = " ".join(out.split())
+    assert code == 0 and "this is wider than was asked for" in said
+    assert "--max-trainings allows for more; --precision for a wider answer; --noise" in said
+    found = answer(*few, "--noise", "0.5", "--json")[1]["critical_mass"]
+    assert found["noise"] == 0.5 and not found["reached"]
+
+
+def test_the_critical_mass_is_of_whole_people(answer) -> None:
+    """Ten people: no size between 0.8 and 0.9 exists, nor is any tried."""
+    ten = ("--set", "population.size=10", "--critical-mass", "0.5", "--json")
+    code, done, _ = answer("learn", "bayes.toml", *ten)
+    found = done["critical_mass"]
+    people = [10 * end for end in (found["low"], found["high"]) if end is not None]
+    assert code == 0 and np.allclose(people, np.rint(people))
+    kept = [json.loads(p.read_text()) for p in Path("cache").rglob("*.json")]
+    tried = np.array([k["point"]["sizes"][0] for k in kept if "point" in k]) * 10
+    assert tried.size and np.allclose(tried, np.rint(tried))
+
+
+def test_a_table_says_on_what_it_was_measured(answer) -> None:
+    assert answer("learn", "bayes.toml", "--sizes", "0.05,0.5", "-r", "2", "--quiet")[0] == 0
+    on = (
+        'platform.table: planted.parquet was measured on learner = "bayes" on generated data with '
+        "4,000 people, at sizes from 0.05 to 0.5"
+    )
+    assert answer("validate", "table.toml", "--json")[1]["files"][0]["notes"] == [on]
+    code, _, err = answer("equilibria", "table.toml", "--set", "population.size=100")
+    assert code == 0 and f"note: {on}" in err
+    assert "note: population.size: got 100, but the table was measured with 4,000 people" in err
+    Path("planted.parquet").write_text("mark,label\n")
+    code, _, err = answer("validate", "table.toml")
+    assert code == 7
+    assert err.startswith('platform.table: got "planted.parquet", which cannot be read')
+    assert err.endswith("must be a table of measurements (alphacrit learn)")

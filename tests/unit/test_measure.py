@@ -54,6 +54,27 @@ def test_a_measurement_is_a_function_of_setup_sizes_seed_and_replicate(tmp_path)
     assert kept.cached and (kept.success, kept.seconds) == (first.success, first.seconds)
 
 
+def test_what_else_was_measured_is_kept_and_comes_back(tmp_path):
+    setup, sizes = Setup(f"{HERE}:telling", {}, ("union",)), [0.02, 0.1, 0.5]
+    for workers in (2, 1):  # made, then from the cache
+        table = measure(setup, sizes, 1, workers=workers, cache=Cache(tmp_path))
+        np.testing.assert_array_equal(table.also["members"], [np.nan, 10.0, 50.0])
+        np.testing.assert_array_equal(table.also["loss"], [2.0, np.nan, np.nan])
+    back = read_table(table.save(tmp_path / "t.parquet"))
+    assert list(back.frame)[-2:] == ["also.loss", "also.members"]
+    for name, values in table.also.items():
+        np.testing.assert_array_equal(back.also[name], values)
+    assert Bench(setup, 0, Cache(tmp_path)).measure((0.5,), 0).also == {"members": 50.0}
+    assert measure(binomial(), sizes, 1, cache=Cache(tmp_path)).also == {}
+
+
+def test_what_else_was_measured_must_be_a_number(tmp_path):
+    setup = Setup(f"{HERE}:telling", {"says": "nan"}, ("union",))
+    with pytest.raises(ValueError, match="the learner gave accuracy = nan; must be a finite"):
+        Bench(setup, 0, Cache(tmp_path)).measure((0.1,), 0)
+    assert not list(Cache(tmp_path).entries())
+
+
 def test_streams_differ_wherever_anything_does():
     given = [(s, a, r) for s in (0, 1) for a in ([0.0], [0.1], [0.1, 0.0], [0.0, 0.1])
              for r in (0, 1)]  # fmt: skip
@@ -137,10 +158,10 @@ def test_random_members_of_a_platform_that_sees_people():
 
     learner = RandomMembers(platform, people=1000)
     rng = np.random.default_rng(0)
-    draws = np.array([learner(np.array([0.2, 0.5]), rng) for _ in range(300)])
+    draws = np.array([learner(np.array([0.2, 0.5]), rng).success for _ in range(300)])
     np.testing.assert_allclose(draws.mean(axis=0), [0.1, 0.25], atol=4 * 0.016 / np.sqrt(300))
-    assert np.all(learner(np.array([0.0, 0.0]), rng) == 0.0)
-    everyone = learner(np.array([0.3, 0.7]), rng)
+    assert np.all(learner(np.array([0.0, 0.0]), rng).success == 0.0)
+    everyone = learner(np.array([0.3, 0.7]), rng).success
     assert everyone.sum() == pytest.approx(0.5, abs=0.08)
     assert len(set(seeds)) == len(seeds) == 302  # each training has random numbers of its own
     with pytest.raises(ValueError, match="people: got 0"):
@@ -315,3 +336,27 @@ def test_a_measured_curve_is_near_the_one_it_measures(tmp_path):
     assert np.max(np.abs(TableSuccess(table).at(fine) - exact.at(fine))) < 0.05
     curve = TableSuccess(table).curve()
     assert curve.critical_mass(0.6) == pytest.approx(exact.curve().critical_mass(0.6), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"success": [0.5]},
+        {"success": [1.5], "seconds": 1.0},
+        {"success": [0.5, 0.5], "seconds": 1.0},
+        {"success": None, "seconds": 1.0},
+        {"success": [0.5], "seconds": None},
+        {"success": [0.5], "seconds": 1.0, "also": {"accuracy": "high"}},
+        {"success": [0.5], "seconds": 1.0, "also": 3},
+    ],
+)
+def test_a_damaged_result_in_the_cache_was_never_measured(tmp_path, damage):
+    """JSON that is whole and says something else than a measurement."""
+    kept, setup = Cache(tmp_path), binomial()
+    first = Bench(setup, 0, kept).measure((0.1,), 0)
+    (file,) = (p for p in tmp_path.rglob("*.json") if p.name != "setup.json")
+    record = json.loads(file.read_text())
+    file.write_text(json.dumps(record | {"result": damage}))
+    again = Bench(setup, 0, kept).measure((0.1,), 0)
+    assert not again.cached and again.success == first.success
+    assert Bench(setup, 0, kept).measure((0.1,), 0).cached

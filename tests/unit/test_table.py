@@ -11,6 +11,7 @@ import pytest
 from learners import bounds
 from learners.curves import Curve
 from learners.errors import ResultsError
+from learners.measured.bounded_mean import bounded_mean_interval
 from learners.measured.monotone import PiecewiseLinear, monotone_fit
 from learners.measured.table import MeasuredTable, TableSuccess, read_table
 from learners.several import SeveralBound
@@ -36,6 +37,17 @@ def two_collectives(axis=(0.0, 0.01, 0.05, 0.2, 0.6), noise=0.02, replicates=3, 
     noise = noise * np.random.default_rng(seed).standard_normal(alpha.shape)
     success = np.clip(truth.at(alpha) + noise, 0.0, 1.0)
     return truth, MeasuredTable.of(["a", "b"], alpha, success, np.tile(range(3), len(rows)))
+
+
+def test_a_table_without_anything_else_is_read_and_one_with_it_is_whole(tmp_path):
+    old = noisy()
+    assert read_table(old.save(tmp_path / "old.parquet")).also == {}
+    rows = [{"accuracy": 0.5 + i / 100} for i in range(len(old.sizes))]
+    new = MeasuredTable.of(["union"], old.sizes, old.success, also=rows)
+    assert not new.also["accuracy"].flags.writeable
+    np.testing.assert_array_equal(TableSuccess(new).at([[0.1]]), TableSuccess(old).at([[0.1]]))
+    with pytest.raises(ValueError, match=r"also: got 2 entries; must be 35, one per row, or none"):
+        MeasuredTable.of(["union"], old.sizes, old.success, also=rows[:2])
 
 
 # ---------------------------------------------------------------- the fit
@@ -101,13 +113,51 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
         low, high = success.interval(points[:, None])
         covered += (low[:, 0] <= CURVE(points)) & (CURVE(points) <= high[:, 0])
     assert np.all(covered / 400 > 0.9 - 3 * np.sqrt(0.09 / 400))
-    assert np.all(covered[: sizes.size] / 400 < 0.99)  # and it is not simply everything
 
 
-def test_one_replicate_says_nothing_of_its_spread():
+LAWS = {
+    "nearly never": (0.03, lambda rng, shape: rng.random(shape) < 0.03),
+    "nearly always": (0.97, lambda rng, shape: rng.random(shape) < 0.97),
+    "half": (0.5, lambda rng, shape: rng.random(shape) < 0.5),
+    "smooth": (0.4, lambda rng, shape: rng.beta(40.0, 60.0, shape)),
+    "skew": (0.1, lambda rng, shape: rng.beta(0.1, 0.9, shape)),
+}
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("replicates", [3, 5, 10, 20])
+def test_the_interval_has_its_level_whatever_the_law_of_success(law, replicates):
+    """Student's t holds 0.03 in an eighth of the tables of 5 replicates."""
+    mean, draw = LAWS[law]
+    trials = 3000
+    x = draw(np.random.default_rng(5), (trials, replicates)).astype(float)
+    cell = np.repeat(np.arange(trials), replicates)
+    low, high = bounded_mean_interval(x.ravel(), cell, trials, 0.9)
+    covered = np.mean((low <= mean) & (mean <= high))
+    assert covered >= 0.9 - 3 * np.sqrt(0.09 / trials)
+    assert low.min() >= 0.0 and np.all(low <= x.mean(axis=1) + 1e-12)
+    assert high.max() <= 1.0 and np.all(high >= x.mean(axis=1) - 1e-12)
+    if law == "smooth":  # about as narrow as anything that holds for every law can be
+        assert np.mean(high - low) < {3: 0.75, 5: 0.57, 10: 0.38, 20: 0.22}[replicates]
+
+
+def test_limits_by_hand():
+    """All r succeed: (Σ_c (1 + c(1/m − 1))^r)/3 = 2/(1 − level) at the lower limit, 1 above."""
+    low, high = bounded_mean_interval(np.ones(4), np.zeros(4, int), 1, 0.9)
+    wealth = np.mean([(1 - c + c / low[0]) ** 4 for c in (0.3, 0.7, 1.0)])
+    assert (wealth, high[0]) == (pytest.approx(20.0, rel=1e-9), 1.0)
+    nothing = bounded_mean_interval(np.ones(1), np.array([1]), 2, 0.9)
+    assert (nothing[0][0], nothing[1][0]) == (0.0, 1.0)  # a cell without outcomes
+    mirrored = bounded_mean_interval(np.array([0.2, 0.3]), np.zeros(2, int), 1, 0.95)
+    same = bounded_mean_interval(np.array([0.8, 0.7]), np.zeros(2, int), 1, 0.95)
+    assert mirrored[0] == pytest.approx(1 - same[1]) and mirrored[1] == pytest.approx(1 - same[0])
+
+
+def test_one_replicate_says_next_to_nothing():
     success = TableSuccess(noisy(replicates=1))
     low, high = success.interval([[0.3], [0.0]])
-    assert (low[:, 0].tolist(), high[:, 0].tolist()) == ([0.0, 0.0], [1.0, 0.0])
+    assert low[0, 0] < 0.02 and high[0, 0] > 0.95
+    assert (low[1, 0], high[1, 0]) == (0.0, 0.0)
 
 
 # ---------------------------------------------------------------- several collectives

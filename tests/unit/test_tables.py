@@ -88,3 +88,25 @@ def test_what_does_not_fit_is_refused():
     ):
         with pytest.raises(ValueError, match=message):
             call()
+
+
+@pytest.mark.parametrize("value", [1.0, 0.1, 0.3, 1e9 + 0.1, 0.0])
+def test_a_constant_column_is_not_divided_by_rounding_noise(value):
+    """The sd of 60 times 0.1 is 1e-17, not 0."""
+    frame = pd.DataFrame({"x": [value] * 60, "y": range(60), "label": ["a", "b"] * 30})
+    got = table_of(frame, "label")
+    assert got.encoding[0].sd == 1.0
+    assert np.abs(got.rows.features[:, 0]).max() <= 1e-6
+    assert got.span("x") == (pytest.approx(value), pytest.approx(value))
+
+
+def test_a_column_that_hardly_varies_is_no_constant():
+    frame = pd.DataFrame({"x": 1e6 + 1e-3 * np.arange(60), "label": ["a", "b"] * 30})
+    assert np.std(table_of(frame, "label").rows.features[:, 0]) == pytest.approx(1.0)
+
+
+def test_an_identifier_is_no_feature():
+    frame = pd.DataFrame({"id": [f"p{i}" for i in range(201)], "label": ["a", "b", "a"] * 67})
+    with pytest.raises(ValueError, match=r"id: got 201 different values .* must be at most 200"):
+        table_of(frame, "label")
+    assert len(table_of(frame[:200], "label").names) == 200

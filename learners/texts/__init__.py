@@ -1,0 +1,1 @@
+"""Texts as people: corpora, signals planted in texts, and the transformer platform."""

@@ -1,0 +1,123 @@
+"""What a reader should know of a scenario that is valid: one place for notes, for every command.
+
+A note is no error: what it is about is allowed. Each begins with the address it is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sim import scenario_platforms as kinds
+from sim.scenario_check import did_you_mean
+from sim.scenario_fields import GENERATED, listed, quoted
+from sim.toml_text import shown
+from sim.trained import MOST_VALUES, DataPoints, facts_of, points_of, table_of
+
+if TYPE_CHECKING:
+    from learners.measured.table import MeasuredTable
+    from sim.scenario import Scenario
+
+Notes = Iterator[str]
+
+
+def notes_of(s: Scenario) -> list[str]:
+    """All notes on a scenario, in the order of its file."""
+    match s.platform:
+        case kinds.BayesPlatform():
+            return list(_planted(s, s.platform.universe))
+        case kinds.LogisticPlatform() | kinds.GradientPlatform():
+            return list(_planted(s, s.platform.data))
+        case kinds.DistilbertPlatform():
+            return list(_collisions(s))
+        case kinds.TablePlatform():
+            return list(_measured(s, table_of(s)))
+    return []
+
+
+# --- signals --------------------------------------------------------------------------------------
+
+
+def _planted(s: Scenario, data: str) -> Notes:
+    """Values that a signal plants and nobody has: watermarks, or misspelt."""
+    points = points_of(s)
+    new = getattr(s.platform, "extra", ())
+    for name, collective in s.collectives.items():
+        for column, value in getattr(collective.signal, "set", {}).items():
+            if column in new or points.weight[points.having(column, value)].sum() > 0.0:
+                continue
+            known = _had(points, column)
+            if data == GENERATED and (not known or _made_to_be_planted(column, value)):
+                continue
+            where = "the data" if data == GENERATED else data
+            yield (
+                f"collectives.{name}.signal.set.{column}: {shown(value)} is a value that nobody "
+                f"in {where} has{_instead(points, column, value, known)}"
+            )
+
+
+def _had(points: DataPoints, column: str) -> tuple[str, ...]:
+    """The values of a column of words that somebody has; empty for a column of numbers."""
+    values = points.values(column)
+    return tuple(v for v in values if points.weight[points.having(column, v)].sum() > 0.0)
+
+
+def _instead(points: DataPoints, column: str, value: Any, known: tuple[str, ...]) -> str:
+    """What people have: words, with the nearest, or the range of the numbers."""
+    from learners.tabular.tables import Table
+
+    if isinstance(points, Table) and not known:
+        low, high = points.span(column)
+        return f" (theirs are from {low:g} to {high:g})"
+    words = quoted(known[:MOST_VALUES])
+    names = listed(words) if len(known) <= MOST_VALUES else f"{', '.join(words)}, …"
+    return f" (theirs are {names}){did_you_mean(str(value), known)}"
+
+
+def _made_to_be_planted(column: str, value: Any) -> bool:
+    """A generated universe has the column signal to plant "yes" in, also where nobody has it."""
+    return column == "signal" and value == "yes"
+
+
+def _collisions(s: Scenario) -> Notes:
+    """Collectives whose signals are the same token to the platform."""
+    told = set()
+    for name, fact in facts_of(s).items():
+        told.add(name)
+        for other in fact["same_as"]:
+            if other not in told:
+                yield (
+                    f"collectives.{name}.signal: {name} and {other} plant the same token: they "
+                    "collide"
+                )
+
+
+# --- tables of measurements -----------------------------------------------------------------------
+
+
+def _measured(s: Scenario, table: MeasuredTable) -> Notes:
+    """On what a table was measured, and whether people were as many as here."""
+    setup = table.meta.get("setup") or {}
+    settings = setup.get("settings") or {}
+    platform = settings.get("platform") or {}
+    people = table.meta.get("people", settings.get("people"))
+    source = next((platform[key] for key in ("universe", "data", "dataset") if key in platform), "")
+    here = f"platform.table: {s.platform.table}"  # type: ignore[union-attr]  # by the kind of table
+    if not platform and people is None:
+        yield f"{here} does not say what it was measured on"
+        return
+    what = f'learner = "{platform["learner"]}"' if platform.get("learner") else "a platform"
+    on = f" on {source}" if source else ""
+    on += " data" if source == GENERATED else ""
+    said = f" with {people:,} people" if people is not None else ""
+    sizes = table.sizes.max(axis=1)
+    span = f"{np.min(sizes[sizes > 0.0], initial=1.0):g} to {sizes.max():g}"
+    yield f"{here} was measured on {what}{on}{said}, at sizes from {span}"
+    if people is not None and people != s.population.size:
+        yield (
+            f"population.size: got {s.population.size:,}, but the table was measured with "
+            f"{people:,} people; who trains the platform is a sample of the data, so that success "
+            "at the same share may differ"
+        )

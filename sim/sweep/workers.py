@@ -1,0 +1,237 @@
+"""Processes that make the runs of a sweep; one that dies or hangs is replaced.
+
+A crew is given chunks and says what became of them. There are three: ``Inline`` (this very
+process), ``Processes`` (here) and ``RayCrew`` (:mod:`sim.sweep.cluster`).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from typing import Any, Protocol
+
+from learners.errors import MissingError
+from learners.processes import deaf_to_interrupts, end_with_parent, one_thread_each
+from sim.sweep.work import Chunk, Job, Made, perform, warm_up
+
+GRACE = 10.0  # seconds beyond the time limit after which a process is killed
+STILLBORN = 3  # processes in a row that may die before they are ready
+DIED, LATE, UNBORN = "died", "late", "unborn"
+
+
+@dataclass(frozen=True)
+class Done:
+    """A chunk that was made."""
+
+    chunk: Chunk
+    made: Made
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A chunk whose worker is gone; nothing of it is kept.
+
+    Attributes
+    ----------
+    chunk : Chunk
+    at : int or None
+        Place of the run that was under way, where that is known.
+    why : "died" (out of memory, killed), "late" (the time limit), or "unborn" (its process died
+        before it could begin)
+    """
+
+    chunk: Chunk
+    at: int | None
+    why: str
+
+
+Event = Done | Lost
+Work = Callable[[Job, Chunk, Callable[[int], None]], Made]
+
+
+class Crew(Protocol):
+    """Who makes runs."""
+
+    @property
+    def free(self) -> int:
+        """How many chunks it could be given now."""
+
+    @property
+    def busy(self) -> int:
+        """How many chunks it has."""
+
+    def give(self, chunk: Chunk) -> None:
+        """Hand over a chunk; only if ``free``."""
+
+    def wait(self, seconds: float) -> Sequence[Event]:
+        """What became of chunks since the last call; waits for something for so long at most."""
+
+    def close(self) -> None:
+        """Stop everything at once; chunks under way are lost."""
+
+
+class Inline:
+    """The crew that is this very process."""
+
+    def __init__(self, job: Job, work: Work = perform) -> None:
+        self._job, self._work = job, work
+        self._chunks: list[Chunk] = []
+
+    @property
+    def free(self) -> int:
+        return 1 - len(self._chunks)
+
+    @property
+    def busy(self) -> int:
+        return len(self._chunks)
+
+    def give(self, chunk: Chunk) -> None:
+        self._chunks.append(chunk)
+
+    def wait(self, seconds: float) -> Sequence[Event]:
+        chunks = list(self._chunks)
+        self._chunks.clear()
+        return [Done(chunk, self._work(self._job, chunk, lambda index: None)) for chunk in chunks]
+
+    def close(self) -> None:
+        self._chunks.clear()
+
+
+class Processes:
+    """A crew of processes on this machine, with one thread each.
+
+    Parameters
+    ----------
+    job : Job
+    workers : int, ≥ 1
+    work : callable, importable by its name
+        What a process does with a chunk.
+    """
+
+    def __init__(self, job: Job, workers: int, work: Work = perform) -> None:
+        self._job, self._work = job, work
+        self._stillborn = 0
+        self._workers = [_Worker(job, work) for _ in range(workers)]
+
+    @property
+    def free(self) -> int:
+        return sum(worker.chunk is None for worker in self._workers)
+
+    @property
+    def busy(self) -> int:
+        return len(self._workers) - self.free
+
+    @property
+    def pids(self) -> list[int]:
+        """Numbers of the processes, for tests and for those who kill them."""
+        return [worker.process.pid or 0 for worker in self._workers]
+
+    def give(self, chunk: Chunk) -> None:
+        next(worker for worker in self._workers if worker.chunk is None).give(chunk)
+
+    def wait(self, seconds: float) -> Sequence[Event]:
+        wait([worker.pipe for worker in self._workers], seconds)
+        events = []
+        for i, worker in enumerate(self._workers):
+            event = worker.look(self._job.timeout)
+            if isinstance(event, Lost) or worker.gone:
+                worker.kill()
+                self._workers[i] = _Worker(self._job, self._work)
+                self._count_stillborn(worker)
+            if event is not None:
+                events.append(event)
+        return events
+
+    def close(self) -> None:
+        for worker in self._workers:
+            worker.kill()
+
+    def _count_stillborn(self, worker: _Worker) -> None:
+        self._stillborn = 0 if worker.ready else self._stillborn + 1
+        if self._stillborn > STILLBORN + len(self._workers):
+            raise MissingError(
+                "the processes that make the runs die as they start (out of memory? a script "
+                'without if __name__ == "__main__"?); try -j 1'
+            )
+
+
+class _Worker:
+    """One process and what it is doing."""
+
+    def __init__(self, job: Job, work: Work) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, job, work), daemon=True)
+        with one_thread_each():
+            resource_tracker.ensure_running()  # or starting it would undo what comes next
+            with deaf_to_interrupts():
+                self.gone = not _started(self.process)
+        theirs.close()  # ours is the only other end: it breaks when the process dies
+        self.chunk: Chunk | None = None
+        self.ready = False
+        self._at: int | None = None
+        self._since = 0.0
+
+    def give(self, chunk: Chunk) -> None:
+        self.chunk, self._at, self._since = chunk, None, time.monotonic()
+        try:
+            self.pipe.send(chunk)
+        except OSError:
+            self.gone = True
+
+    def look(self, timeout: float | None) -> Event | None:
+        """What became of the chunk, if anything did; notes which run is under way."""
+        chunk = self.chunk
+        try:
+            while not self.gone and self.pipe.poll():
+                told = self.pipe.recv()
+                self.ready, self._since = True, time.monotonic()
+                if isinstance(told, int):
+                    self._at = told
+                elif isinstance(told, Made):
+                    self.chunk = None
+                    assert chunk is not None
+                    return Done(chunk, told)
+        except (EOFError, OSError):
+            self.gone = True
+        if chunk is None:
+            return None
+        if self.gone:
+            return Lost(chunk, self._at, DIED if self.ready else UNBORN)
+        if timeout is None or not self.ready:
+            return None
+        late = time.monotonic() - self._since > timeout + GRACE  # of a run, or of runs together
+        return Lost(chunk, self._at, LATE) if late else None
+
+    def kill(self) -> None:
+        if self.process.pid is not None:
+            self.process.kill()
+            self.process.join()
+        self.process.close()
+        self.pipe.close()
+
+
+def _started(process: Any) -> bool:
+    """Start a process; False where it dies before it has heard what to do."""
+    try:
+        process.start()
+    except OSError:
+        return False
+    return True
+
+
+def _serve(pipe: Connection, job: Job, work: Work) -> None:
+    """The life of a process: chunk after chunk until the pipe breaks."""
+    end_with_parent()
+    warm_up()
+    pipe.send("ready")
+    while True:
+        try:
+            chunk: Any = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(work(job, chunk, pipe.send))

@@ -1,0 +1,88 @@
+"""Small sweeps for the tests, and work that goes wrong; importable by the processes it runs in."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sim.scenario import loads
+from sim.sweep.plan import Plan, plan_of
+from sim.sweep.work import Chunk, Job, Made, perform
+
+STUDY = """\
+name = "study"
+seed = 11
+epochs = 100
+[population]
+size = 60
+cost = { dist = "normal", mean = 0.3, sd = 0.1, low = 0.0 }
+[collectives.union]
+strategy = "feature_label"
+start = 0.05
+signal = { uniqueness = 0.01, gap = 1.0 }
+[platform]
+learner = "bound"
+[revision]
+rate = 0.5
+[sweep]
+design = "grid"
+replications = 3
+vary = { "population.cost.mean" = [0.1, 0.35, 0.5], "population.free_riding" = [0.0, 0.3] }
+"""
+
+
+def plan(
+    replications: int = 3, means: Sequence[float] = (0.1, 0.35, 0.5), **overrides: Any
+) -> Plan:
+    """Points over mean cost and free riding, 2 × ``means`` of them."""
+    scenario = loads(STUDY, overrides={key.replace("__", "."): v for key, v in overrides.items()})
+    vary = {"population.cost.mean": list(means), "population.free_riding": [0.0, 0.3]}
+    sweep = {"design": "grid", "replications": replications, "vary": vary}
+    return plan_of(scenario, sweep)
+
+
+# --- work that goes wrong: each is what a worker does with a chunk, and logs the runs it makes
+
+
+def log_of(job: Job) -> Path:
+    """Where ``logged`` and the others write, said by an environment variable."""
+    return Path(os.environ["SWEEP_LOG"])
+
+
+def logged(job: Job, chunk: Chunk, begin: Any) -> Made:
+    """As ever, with a line for each run that is begun."""
+
+    def tell(index: int) -> None:
+        point, replicate = list(chunk.runs())[index]
+        with log_of(job).open("a") as file:
+            file.write(f"{point.number} {replicate}\n")
+        begin(index)
+        trouble(point.number, replicate)
+
+    return perform(job, chunk, tell)
+
+
+def trouble(point: int, replicate: int) -> None:
+    """What ``SWEEP_TROUBLE`` says happens at run (2, 1): ``once`` or ``always`` it kills its
+    process, or it hangs; ``slow``: every run takes 0.05 s."""
+    what = os.environ.get("SWEEP_TROUBLE", "")
+    if what == "slow":
+        time.sleep(0.05)
+    if (point, replicate) != (2, 1):
+        return
+    mark = Path(os.environ["SWEEP_LOG"] + ".died")
+    if what == "always" or (what == "once" and not mark.exists()):
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if what == "hang":
+        time.sleep(600)
+
+
+def logged_runs(path: Path) -> list[tuple[int, int]]:
+    """The runs that were begun, in order."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [(int(a), int(b)) for a, b in (line.split() for line in lines)]

@@ -1,0 +1,360 @@
+"""The page without a browser: sliders, stage, replay, words, sharing, what may be opened."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("solara", reason="the page's extra is not installed: pip install -e '.[page]'")
+
+from alphacrit.page.library import Library
+from alphacrit.page.replay import Replay, ReplayStage
+from alphacrit.page.settings import VARIABLE, PageSettings, from_environment
+from alphacrit.page.share import check_values, query_of, request_of
+from alphacrit.page.sliders import changes, knobs_of
+from alphacrit.page.stage import Play, Stage
+from alphacrit.page.words import happening
+from alphacrit.page.worker import Worker
+from analysis.landmarks import landmarks
+from learners.errors import ScenarioError
+from learners.progress import tell
+from sim import results
+from sim.model import Economy
+from sim.runs import run, run_many
+from sim.scenario import Scenario, load, loads
+
+SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
+START, COST = "collectives.union.start", "population.cost"
+
+
+def scenario(name: str, **sets: object) -> Scenario:
+    path = next(SCENARIOS.rglob(f"{name}.toml"))
+    return load(path, {key.replace("__", "."): value for key, value in sets.items()})
+
+
+def finished(stage: Stage) -> Stage:
+    while stage.running:
+        stage.step()
+    return stage
+
+
+# --- sliders --------------------------------------------------------------------------------------
+
+
+def test_a_slider_carries_symbol_unit_and_declared_range() -> None:
+    knobs = {knob.key: knob for knob in knobs_of([scenario("baseline")])}
+    assert knobs[COST].label == "cost c (utility)"
+    free_riding = knobs["population.free_riding"]
+    assert (free_riding.low, free_riding.high) == (0.0, 1.0)
+    assert knobs["revision.rate"].low > 0.0  # declared as > 0
+    assert knobs["platform.suboptimality"].high < 1.0  # declared as < 1
+    assert knobs["seed"].whole and knobs["population.size"].whole
+    assert not isinstance(knobs[COST].exact(0.5), int)
+
+
+def test_a_slider_that_rests_keeps_the_value_of_the_file() -> None:
+    odd = scenario("baseline", population__cost=0.3004)
+    knobs = knobs_of([odd])
+    assert changes(knobs, {COST: 0.30}, 0) == {}  # the browser rounds to the slider's steps
+    assert changes(knobs, {COST: 0.31}, 0) == {COST: 0.31}
+
+
+@pytest.mark.parametrize(
+    "path", sorted((SCENARIOS / "experiments").glob("*.toml")), ids=lambda path: path.stem
+)
+def test_the_ends_of_every_slider_of_the_library_are_in_the_declared_range(path: Path) -> None:
+    """Alone, each end of a slider gives a scenario that only a rule about others may refuse."""
+    this = load(path)
+    knobs = knobs_of([this])
+    assert {"seed", "population.size"} <= {knob.key for knob in knobs}
+    for knob in knobs:
+        assert knob.low <= knob.value <= knob.high
+        for end in (knob.low, knob.high):
+            if knob.key == "population.size":
+                continue  # takes long at 100,000
+            try:
+                Play((this,)).set_to({knob.key: end})
+            except ScenarioError as error:
+                assert "≤ 1 (" not in str(error) and "≥ 0 (" not in str(error), str(error)
+
+
+def test_of_two_scenarios_what_differs_has_two_sliders() -> None:
+    play = Play((scenario("baseline"), scenario("two-tipping-points")))
+    keys = {knob.key for knob in play.knobs}
+    assert {f"first/{START}", f"second/{START}", "seed", "population.free_riding"} <= keys
+    assert START not in keys
+    first, second = play.set_to({f"second/{START}": 0.45, "seed": 20261122})
+    assert (first.collectives["union"].start, second.collectives["union"].start) == (0.02, 0.45)
+    assert first.seed == second.seed == 20261122
+
+
+# --- the stage ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["baseline", "principal", "colliding-signals", "network-seed"])
+def test_stepping_the_stage_is_running_the_scenario(name: str) -> None:
+    this = scenario(name, population__size=1000)
+    stage = finished(Stage(play=Play((this,))))
+    (frame,) = stage.frames()
+    wanted, names = run(this), list(this.names)
+    for k, one in enumerate(names):
+        series = wanted.series[wanted.series["collective"] == one]
+        np.testing.assert_array_equal(frame.alpha[:, k], series["alpha"])
+        np.testing.assert_array_equal(frame.success[:, k], series["success"])
+    assert frame.spent[-1] == wanted.summary["spent"]
+    assert stage.steps == wanted.summary["epochs"]
+
+
+@pytest.mark.parametrize(("start", "end"), [(0.015, 0.0), (0.016, 1.0)])
+def test_the_tipping_point_lies_between_two_positions_of_the_slider(
+    start: float, end: float
+) -> None:
+    stage = finished(Stage(play=Play((scenario("baseline"),)), **{START: start}))
+    assert stage.frames()[0].alpha[-1, 0] == end
+
+
+def test_an_invalid_setting_says_what_a_file_would_say() -> None:
+    this = scenario("colliding-signals")
+    values = {"collectives.union.start": 0.7}
+    stage = Stage(play=Play((this,)), **values)
+    with pytest.raises(ScenarioError) as refused:
+        loads(this.to_toml(), where="f.toml", overrides=values)
+    wanted = refused.value.problems[0].split("=0.7: ", 1)[1]
+    assert stage.problem == wanted
+    assert wanted.startswith("collectives.union.start: got 0.7; must be")
+    assert not stage.running
+    stage.step()  # and nothing happens
+    assert stage.frames() == ()
+
+
+def test_two_scenarios_stay_in_step_and_on_one_seed() -> None:
+    both = (scenario("baseline"), scenario("two-tipping-points"))
+    stage = Stage(play=Play(both), seed=7)
+    assert [economy.scenario.seed for economy in stage.economies] == [7, 7]
+    for epoch in range(1, 4):
+        stage.step()
+        assert [frame.epoch[-1] for frame in stage.frames()] == [epoch, epoch]
+    ends = [frame.epoch[-1] for frame in finished(stage).frames()]
+    assert stage.steps == max(ends) > min(ends)  # the other one goes on alone
+
+
+def test_a_frame_does_not_change_when_the_stage_goes_on() -> None:
+    stage = Stage(play=Play((scenario("baseline"),)))
+    (before,) = stage.frames()
+    members = before.membership.copy()
+    stage.step()
+    assert len(before.epoch) == 1
+    np.testing.assert_array_equal(before.membership, members)
+
+
+class Slow:
+    """Stands in for a training: says how far it is until it may end."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.may_end, self.heard = threading.Event(), threading.Event()
+        publish = Economy.publish
+
+        def slowly(economy: Economy) -> None:
+            for part in range(1000):
+                tell("training", part, 1000)
+                self.heard.set()
+                if self.may_end.wait(0.01):
+                    break
+            publish(economy)
+
+        monkeypatch.setattr(Economy, "publish", slowly)
+
+
+def test_a_training_shows_progress_and_leaves_the_economy_alone_when_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    this = scenario("convex", epochs=6)
+    untouched = run(this).series
+    slow = Slow(monkeypatch)
+    slow.may_end.set()
+    stage = Stage(play=Play((this,)))
+    assert stage.worker is not None and stage.worker.wait(60)
+    stage.step()
+    assert stage.worker.wait(60)
+    before = stage.frames()[0]
+    slow.may_end.clear()
+    slow.heard.clear()
+
+    began = time.monotonic()
+    stage.step()
+    assert time.monotonic() - began < 0.5  # at once: the page stays awake
+    assert slow.heard.wait(10) and stage.busy
+    stage.step()  # nothing while it trains
+    assert stage.worker.progress is not None and stage.worker.progress[0] == "training"
+    stage.stop()
+    assert stage.worker.wait(10) and stage.worker.stopped
+    after = stage.frames()[0]
+    np.testing.assert_array_equal(before.membership, after.membership)
+    assert len(before.epoch) == len(after.epoch) == 2
+
+    slow.may_end.set()  # and the run goes on as if nothing had been
+    heir = stage.successor()
+    assert not stage.running
+    while heir.running:
+        heir.step()
+        assert heir.worker is not None and heir.worker.wait(60)
+    np.testing.assert_array_equal(heir.frames()[0].alpha[:, 0], untouched["alpha"])
+
+
+def test_a_worker_keeps_an_error_for_the_page() -> None:
+    changed = threading.Event()
+    worker = Worker(changed.set)
+
+    def fails() -> None:
+        raise RuntimeError("out of memory")
+
+    worker.start(fails)
+    assert worker.wait(10) and changed.is_set()
+    assert str(worker.error) == "out of memory" and not worker.stopped
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+def words(this: Scenario, epochs: int) -> str:
+    stage = Stage(play=Play((this,)))
+    for _ in range(epochs):
+        stage.step()
+    return happening(this, landmarks(this), stage.frames()[0], stage.economies[0].stopped)
+
+
+@pytest.mark.parametrize(
+    ("name", "sets", "epochs", "said"),
+    [
+        (
+            "baseline", {"collectives__union__start": 0.015}, 0,
+            "Below the critical threshold (0.015 < 0.01575): members leave.",
+        ),
+        ("baseline", {}, 0, "Above the critical threshold (0.02 > 0.01575): people join."),
+        ("baseline", {"population__cost": 0.9}, 0, "No size suffices: members leave."),
+        ("baseline", {}, 9, "At rest after 4 epochs, nobody wants to change any more: everybody"),
+        ("principal", {}, 1, "The principal has spent 36.9 of 40 utility; B is 37.13."),
+        ("colliding-signals", {}, 1, "guild: no size suffices: members leave"),
+    ],
+)  # fmt: skip
+def test_words_say_what_happens(name: str, sets: dict, epochs: int, said: str) -> None:
+    assert said in words(scenario(name, **sets), epochs)
+
+
+# --- sharing --------------------------------------------------------------------------------------
+
+
+def test_a_url_brings_the_settings_back() -> None:
+    play = Play((scenario("baseline"), scenario("two-tipping-points")))
+    values = {f"second/{START}": 0.45, "population.free_riding": 0.25, "seed": 20261125}
+    query = query_of(("baseline", "two-tipping-points"), play.knobs, values)
+    back = request_of(query)
+    assert back.names == ("baseline", "two-tipping-points")
+    check_values(play.knobs, back.values)
+    assert play.set_to(back.values) == play.set_to(values)
+
+
+def test_the_downloaded_file_is_what_runs() -> None:
+    stage = Stage(play=Play((scenario("baseline"),)), **{COST: 0.41})
+    (running,) = stage.scenarios
+    assert loads(running.to_toml()) == running
+    assert running.population.cost == 0.41
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("?scenario=a&scenario=b", "scenario is given twice"),
+        ("?file=/etc/passwd", "got 'file'; must be scenario, beside or set"),
+        ("?set=population.cost", "must be ADDRESS:NUMBER"),
+        ("?set=population.cost:high", "must be ADDRESS:NUMBER"),
+        ("?set=population.cost:nan", "must be ADDRESS:NUMBER"),
+        ("?set=:3", "must be ADDRESS:NUMBER"),
+        ("?beside=baseline", "needs a scenario"),
+        ("?scenario=" + "a" * 5000, "must be at most 4000"),
+    ],
+)
+def test_a_malformed_url_is_refused(query: str, said: str) -> None:
+    with pytest.raises(ScenarioError) as refused:
+        request_of(query)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"platform.universe": 3.0}, "no such slider"),
+        ({"population.size": 1e9}, "must be at most 100000"),
+        ({"population.size": 10.5}, "must be a whole number"),
+    ],
+)
+def test_a_url_can_move_nothing_that_the_mouse_cannot(values: dict, said: str) -> None:
+    with pytest.raises(ScenarioError) as refused:
+        check_values(knobs_of([scenario("baseline")]), values)
+    assert said in str(refused.value)
+
+
+# --- what may be opened ---------------------------------------------------------------------------
+
+
+def test_only_the_folders_given_can_be_reached(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    for folder in (inside / "deep", outside):
+        folder.mkdir(parents=True)
+    text = scenario("baseline").source
+    (inside / "deep" / "here.toml").write_text(text)
+    (outside / "secret.toml").write_text(text)
+    (inside / "link.toml").symlink_to(outside / "secret.toml")
+    library = Library(PageSettings(folders=(inside,)))
+    run_folder = results.write([run(scenario("baseline", population__size=10))], inside / "r" / "x")
+    assert Library(PageSettings(folders=(inside,))).paths == {
+        "here": inside / "deep" / "here.toml", "run of r": run_folder,
+    }  # fmt: skip
+    assert library.open("here") == scenario("baseline")
+    for name in ("secret", "link", "../out/secret", str(outside / "secret.toml"), "", "hear"):
+        with pytest.raises(ScenarioError, match="there is none of this name here"):
+            library.open(name)
+
+
+def test_files_of_one_name_keep_their_folders(tmp_path: Path) -> None:
+    text = scenario("baseline").source
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "same.toml").write_text(text)
+    assert Library(PageSettings(folders=(tmp_path,))).names == ["a/same", "b/same"]
+
+
+def test_without_settings_the_page_opens_the_main_scenario_of_the_library() -> None:
+    settings = from_environment({})
+    assert Library(settings).first == ("baseline",)
+    given = PageSettings((Path("x.toml"),), (Path("folder"),))
+    back = from_environment({VARIABLE: given.to_json()})
+    assert back == PageSettings((Path("x.toml").absolute(),), (Path("folder").absolute(),))
+
+
+# --- replay ---------------------------------------------------------------------------------------
+
+
+def test_a_replay_shows_what_was_written_down(tmp_path: Path) -> None:
+    this = scenario("baseline", population__size=500, revision__rate=0.3)
+    runs = run_many(this, 2)
+    folder = results.write(runs, tmp_path / "out")
+    opened = Library(PageSettings(opened=(folder,))).open(f"run of {tmp_path.name}")
+    assert isinstance(opened, results.Results)
+    replay = Replay(opened)
+    assert replay.replicates == (0, 1)
+    stage = ReplayStage(replay=replay, replicate=1)
+    series = runs[1].series
+    while stage.running:
+        stage.step()
+    (frame,) = stage.frames()
+    np.testing.assert_array_equal(frame.alpha[:, 0], series["alpha"])
+    assert stage.stopped == runs[1].summary["stopped"]
+    stage.show(3)
+    assert stage.frames()[0].epoch[-1] == 3 and stage.stopped is None
+    stage.show(10**9)
+    assert stage.steps == stage.last
