@@ -17,12 +17,17 @@ Success functions
     ``success_function`` of a scenario; ``SuccessFunction``, ``Bound``, ``SeveralBound``;
     ``feature_label``, ``feature_only``, ``erasure``, ``gradient_neutralising``,
     ``gradient_control``; ``tight_bound``, ``constructiveness``
+Measuring platforms that learn
+    ``learn`` (a table of S over sizes), ``read_table``, ``TableSuccess``
 Simulation
     ``run``, ``run_many``, ``RunResult``, ``Results``; ``Economy`` (a Mesa model) and ``Person``
     (a Mesa agent)
 Analysis
     ``participation_map``, ``equilibria``, ``critical_threshold``, ``investment``,
     ``stationary_distribution``, ``mean_field_path``, ``equilibria_report``
+Sweeps
+    ``sweep`` (a scenario's ``[sweep]``, or what is missing of it), ``solve`` (the smallest value
+    with which a target is reached)
 Analysis of sweeps
     ``sweep_summary`` (a row per point, with intervals), ``sensitivity`` (Sobol's and Morris's
     indices), ``regression``, ``up_and_down`` (hysteresis), ``data_of_runs`` (any table of runs as
@@ -65,12 +70,15 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time __getattr__ read
     from learners.errors import NoSolutionError as NoSolutionError
     from learners.errors import ResultsError as ResultsError
     from learners.errors import ScenarioError as ScenarioError
+    from learners.measured.table import TableSuccess as TableSuccess
+    from learners.measured.table import read_table as read_table
     from learners.several import SeveralBound as SeveralBound
     from learners.several import constructiveness as constructiveness
     from learners.several import tight_bound as tight_bound
     from learners.success import Bound as Bound
     from learners.success import SuccessFunction as SuccessFunction
     from sim.agents import Person as Person
+    from sim.learning import learn as learn
     from sim.model import Economy as Economy
     from sim.results import Results as Results
     from sim.results import load as load
@@ -81,6 +89,8 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time __getattr__ read
     from sim.scenario import fields as fields
     from sim.scenario import loads as loads
     from sim.success_of import success_function as success_function
+    from sim.sweep.face import solve as solve
+    from sim.sweep.face import sweep as sweep
 
 # module -> the public names that live in it
 _HOMES = {
@@ -110,6 +120,7 @@ _HOMES = {
         "ResultsError",
         "ScenarioError",
     ),
+    "learners.measured.table": ("TableSuccess", "read_table"),
     "learners.several": ("SeveralBound", "constructiveness", "tight_bound"),
     "learners.success": ("Bound", "SuccessFunction"),
     "sim.agents": ("Person",),
@@ -117,7 +128,9 @@ _HOMES = {
     "sim.results": ("Results", "load"),
     "sim.runs": ("RunResult", "run", "run_many"),
     "sim.scenario": ("Scenario", "fields", "loads"),
+    "sim.learning": ("learn",),
     "sim.success_of": ("success_function",),
+    "sim.sweep.face": ("solve", "sweep"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

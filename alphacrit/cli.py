@@ -135,13 +135,19 @@ def check_sweep(scenario: Scenario, file: str) -> None:
             raise ScenarioError([f"{file}: {problem}" for problem in error.problems]) from None
 
 
-def noted(scenario: Scenario, silent: bool = False) -> dict[str, list[str]]:
-    """What a reader should know of a valid scenario: to stderr, and for the JSON document."""
-    from sim.notes import notes_of
+def noted(
+    scenario: Scenario, silent: bool = False, signals_told: bool = False
+) -> dict[str, list[str]]:
+    """What a reader should know of a valid scenario: to stderr, and for the JSON document.
+
+    A command that tells of signals in its answer has said which of them collide.
+    """
+    from sim.notes import COLLIDE, notes_of
 
     found = notes_of(scenario)
     for note in () if silent else found:
-        terminal.complain(f"note: {note}")
+        if not (signals_told and note.endswith(COLLIDE)):
+            terminal.complain(f"note: {note}")
     return {"notes": found}
 
 
@@ -270,7 +276,7 @@ def validate(
                 terminal.say(f"ok  {file}  ({scenario.name}, {scenario.digest})")
                 show_signals(known)
             answer |= {"signals": known} if known else {}
-            answer |= noted(scenario, silent=json)
+            answer |= noted(scenario, silent=json, signals_told=True)
         answers.append(answer)
     if json:
         terminal.say_json({"valid": problems == 0, "files": answers})
@@ -288,7 +294,7 @@ def show(file: File, set_: Set = None, seed: Seed = None, json: Json = False) ->
     from sim.trained import facts_of
 
     scenario = read(file, set_, seed)
-    notes = noted(scenario, silent=json)
+    notes = noted(scenario, silent=json, signals_told=True)
     if json:
         known = facts_of(scenario)
         terminal.say_json(

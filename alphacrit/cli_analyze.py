@@ -77,8 +77,9 @@ def analyze(
 ) -> None:
     """Sum up a sweep: formation, tipping, spending, what matters; with intervals.
 
-    A sweep that is still running, or that was stopped, is summed up so far. Indices of sensitivity
-    need all runs of their design and are left out otherwise, with the reason.
+    A sweep that is still running, or that was stopped, is summed up so far.
+    Indices of sensitivity need all runs of their design; where some are missing
+    or failed they are left out, and the reason is given.
     """
     from alphacrit import analyzing, show_analysis
 

@@ -9,6 +9,8 @@
     interference_map          two collectives: S₁, S₂ and best response over (α₁, α₂)
     bifurcation               equilibria along one parameter, and the way up and down
 
+    published_and_measured    what papers measured with transformers, and one's own
+
 and of sweeps
 
     heat_map                  an outcome over two parameters
@@ -31,6 +33,7 @@ from analysis.figure_dynamics import participation_cobweb, paths
 from analysis.figure_interference import interference_map
 from analysis.figure_measured import bound_and_measured, worst_case_and_bounds
 from analysis.figure_points import sensitivity_chart, spending
+from analysis.figure_published import published_and_measured
 from analysis.figure_style import save
 from analysis.figure_success import success_curves
 from analysis.figure_sweep import heat_map, phase_diagram
@@ -50,6 +53,7 @@ __all__ = [
     "participation_cobweb",
     "paths",
     "phase_diagram",
+    "published_and_measured",
     "save",
     "sensitivity_chart",
     "spending",

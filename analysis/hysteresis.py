@@ -82,8 +82,7 @@ def _rest_of_people(
 
     economy = Economy(scenario, replicate)
     if membership is not None:
-        economy.population.assign(None, membership)
-        economy.publish()
+        economy.population.assign(None, membership)  # published when it steps
     summary = economy.run().summary
     final = [
         {"collective": name, **end, "stopped": summary["stopped"]}

@@ -197,9 +197,13 @@ def _sobol(
     second = bool(design["second_order"])
     problem = salib_problem(design)
     found = sobol.analyze(
-        problem, y, calc_second_order=second, num_resamples=RESAMPLES, conf_level=confidence,
-        seed=seed + 1,
-    )  # fmt: skip - SALib takes the seed 0 for none
+        problem,
+        y,
+        calc_second_order=second,
+        num_resamples=RESAMPLES,
+        conf_level=confidence,
+        seed=seed + 1,  # SALib takes the seed 0 for none
+    )
     names = problem["names"]
     table = pd.DataFrame({"address": names})
     for name, key in (("first", "S1"), ("total", "ST")):

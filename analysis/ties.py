@@ -77,9 +77,7 @@ def _differences(pmap: ParticipationMap, pair: tuple[int, int]) -> Floats:
     return dearer / (1.0 - factors)
 
 
-def _on_curve(
-    pmap: ParticipationMap, pair: tuple[int, int], difference: float
-) -> Iterable[Tied]:
+def _on_curve(pmap: ParticipationMap, pair: tuple[int, int], difference: float) -> Iterable[Tied]:
     i, j = pair
     units = np.eye(pmap.size)
 

@@ -45,6 +45,7 @@ def read_frame(path: Path) -> pd.DataFrame:
         frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
         _require_distinct(list(frame.columns))
         return frame
+
     def read(**ways: Any) -> pd.DataFrame:
         return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], **ways)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sim.scenario import Scenario
 
 Notes = Iterator[str]
+COLLIDE = "plant the same token: they collide"
 
 
 def notes_of(s: Scenario) -> list[str]:
@@ -88,10 +89,7 @@ def _collisions(s: Scenario) -> Notes:
         told.add(name)
         for other in fact["same_as"]:
             if other not in told:
-                yield (
-                    f"collectives.{name}.signal: {name} and {other} plant the same token: they "
-                    "collide"
-                )
+                yield f"collectives.{name}.signal: {name} and {other} {COLLIDE}"
 
 
 # --- tables of measurements -----------------------------------------------------------------------

@@ -263,9 +263,7 @@ def size_axis(
     return sizes[1:] if low == 0.0 else sizes  # S(0) = 0 needs no training
 
 
-def whole_people(
-    grid: Array, people: int, precision: float, scale: str
-) -> tuple[Array, Cells]:
+def whole_people(grid: Array, people: int, precision: float, scale: str) -> tuple[Array, Cells]:
     """The sizes k/N nearest to those of the grid, and how wide brackets may be there.
 
     Returns

@@ -54,13 +54,15 @@ class Queue:
     def take(self) -> Chunk:
         """The next chunk: all replicates of as many points as fit, or some of some points'.
 
-        Then about as many points as replicates: a world is drawn once for all points of a chunk,
-        a scenario made once for all its replicates.
+        If only few would fit, rather as many points as replicates: a world is drawn once for all
+        points of a chunk, as a scenario is made once for all its replicates.
         """
         block = self._blocks.popleft()
         size = self._size[block.together]
-        points = min(max(size // len(block.replicates), isqrt(size)), len(block.points))
-        replicates = max(size // points, 1)
+        replicates, square = len(block.replicates), isqrt(size)
+        if 2 * square < replicates:
+            replicates = max(square, size // len(block.points))
+        points = max(size // replicates, 1)
         chunk = replace(
             block, points=block.points[:points], replicates=block.replicates[:replicates]
         )

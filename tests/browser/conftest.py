@@ -25,6 +25,7 @@ from playwright.sync_api import (  # noqa: E402 - after the check that it is the
     Browser,
     Page,
     Playwright,
+    expect,
     sync_playwright,
 )
 
@@ -133,6 +134,8 @@ def browser(playwright: Playwright, server: str) -> Iterator[Browser]:
 
 
 Visit = Callable[..., Page]
+PATIENCE = 30_000  # ms; other tests may want the processor, too
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -146,7 +149,7 @@ def visit(browser: Browser, server: str) -> Iterator[Visit]:
         page = browser.new_page(
             viewport={"width": width, "height": height}, color_scheme=scheme, accept_downloads=True
         )
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(PATIENCE)
         page.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda r: said.append(r.url) if _outside(r.url) else None)

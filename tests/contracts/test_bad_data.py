@@ -416,7 +416,7 @@ CASES: dict[str, tuple[dict[int, str], str]] = {
             8: 'signal = { set = { mark = "yes" } }',
             11: 'learner = "logistic"\ndata = "twice.csv"',
         },
-        ':12: platform.data: got "twice.csv", which fails: two columns are called \'mark\'; must '
+        ":12: platform.data: got \"twice.csv\", which fails: two columns are called 'mark'; must "
         "have a name of their own each; must be a CSV or Parquet file",
     ),
     "weights of words": (
@@ -435,8 +435,7 @@ CASES: dict[str, tuple[dict[int, str], str]] = {
             9: "",
             11: 'learner = "logistic"\ndata = "two.csv"\nloss = "least_squares"',
         },
-        ":12: platform.data: two.csv:2: label: got a; must be a number with loss = "
-        '"least_squares"',
+        ':12: platform.data: two.csv:2: label: got a; must be a number with loss = "least_squares"',
     ),
     "names as features": (
         ROWS | {11: 'learner = "logistic"\ndata = "ids.csv"'},
@@ -685,7 +684,7 @@ def _typed(learner: str, form: str, cells: list[str], target: str, planted: str)
         frame.to_csv("t.csv", index=False)
     return (
         'name = "t"\npopulation = { size = 50, cost = 0.3, groups = { has = { where = '
-        f"{{ x = {planted} }} }} }} }}\n[collectives.union]\nstrategy = \"feature_label\"\n"
+        f'{{ x = {planted} }} }} }} }}\n[collectives.union]\nstrategy = "feature_label"\n'
         f'signal = {{ set = {{ x = {planted} }} }}\ntarget = "{target}"\n[platform]\n'
         f'learner = "{learner}"\n{ON[learner]} = "t.{form}"\nweight = "weight"\n'
         'columns = ["x", "age"]\n'

@@ -371,14 +371,24 @@ def test_every_missing_run_is_handed_out_once(
 
 
 def test_chunks_grow_while_they_are_quick_and_shrink_when_slow() -> None:
-    queue = Queue([(Point(i, {}), range(50)) for i in range(400)], together=True)
+    queue = Queue([(Point(i, {}), range(10)) for i in range(4000)], together=True)
     sizes = []
     for seconds in (0.001, 0.001, 0.001, 30.0, 30.0):
         chunk = queue.take()
         sizes.append(len(chunk))
         done = tuple((p.number, r) for p, r in chunk.runs())
         queue.learn(chunk, Made(b"x", b"", done, 0, seconds))
-    assert sizes[0] == 64 and sizes[2] > sizes[1] > sizes[0] and sizes[4] < sizes[3]
+    assert sizes[0] == 60 and sizes[2] > sizes[1] > sizes[0] and sizes[4] < sizes[3]
+
+
+def test_a_chunk_has_points_to_share_its_worlds_and_chunks_are_a_partition() -> None:
+    queue = Queue([(Point(i, {}), range(100)) for i in range(20)], together=True)
+    chunks = []
+    while queue:
+        chunks.append(queue.take())
+    assert (len(chunks[0].points), len(chunks[0].replicates)) == (8, 8)
+    runs = [(p.number, r) for chunk in chunks for p, r in chunk.runs()]
+    assert sorted(runs) == [(p, r) for p in range(20) for r in range(100)]
 
 
 @pytest.mark.parametrize("many", [1, 3, 4, 50])
