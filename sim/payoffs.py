@@ -88,9 +88,7 @@ def offers(
     return pivotal_offers(lambda members: success.at(members / size), counts, size)
 
 
-def pivotal_offers(
-    success_at: Callable[[Integers], Floats], counts: Integers, size: int
-) -> Offers:
+def pivotal_offers(success_at: Callable[[Integers], Floats], counts: Integers, size: int) -> Offers:
     """The offers to people who count their own effect, for one economy or many at once.
 
     Parameters

@@ -46,6 +46,7 @@ def State(session: Session, mount: Mount) -> None:
 @solara.component
 def Training(session: Session, stage: Stage) -> None:
     """How far the training is, and the button that stops it."""
+    update_counter.get()
     worker = stage.worker
     assert worker is not None
     if worker.error is not None:

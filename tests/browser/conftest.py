@@ -43,7 +43,7 @@ TEXTS = """
 name = "texts"
 epochs = 3
 [population]
-size = 1000
+size = 400
 cost = 0.2
 [collectives.union]
 strategy = "feature_label"
@@ -54,7 +54,7 @@ signal = { character = "{", every = 20 }
 learner = "distilbert"
 model = "tiny"
 dataset = "generated"
-generated = { texts = 2_000, words = 20 }
+generated = { texts = 600, words = 20 }
 test = 200
 length = 32
 epochs = 20
