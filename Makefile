@@ -1,7 +1,7 @@
 # Two commands do everything on a fresh clone:
 #   make demo    an environment, the package, and the main scenario with its figures
 #   make test    an environment, linters, types and all tests (again on Python 3.12 if there)
-# Others: make lint, docs, bench, clean. PYTHON=... picks the interpreter (3.11 or newer).
+# Others: make lint, docs, screenshots, bench, clean. PYTHON=... picks the interpreter (3.11 or newer).
 
 SHELL  := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -22,7 +22,7 @@ FIGURE := scenarios/literature/hardt-2023/figure-6.toml
 MAIN   := scenarios/experiments/baseline.toml
 JOBS   ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 
-.PHONY: help demo test lint types pytest test-newer figure docs bench clean
+.PHONY: help demo test lint types pytest test-newer figure docs bench clean screenshots
 
 help:
 	@sed -n '2,4s/^# *//p' Makefile
@@ -46,7 +46,7 @@ $(VENV)/.dev: $(VENV)/.installed
 
 $(VENV12)/.test: pyproject.toml constraints.txt
 	$(NEWER) -m venv $(VENV12)
-	$(VENV12)/bin/python $(PIP) -e ".[test]"
+	$(VENV12)/bin/python $(PIP) -e ".[page,test]"
 	@touch $@
 
 # ---- what one does with them
@@ -79,8 +79,14 @@ test-newer: $(VENV12)/.test
 	$(VENV12)/bin/python -m pytest -q -n $(JOBS)
 endif
 
+# What the page looks like, for the README; made by its tests in a real browser.
+screenshots: export ALPHACRIT_SCREENSHOTS := 1
+screenshots: $(VENV)/.dev
+	$(BIN)/python -m pytest -q tests/browser
+
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.page
 
 clean:
 	rm -rf $(VENV) $(VENV12) .mypy_cache .pytest_cache .ruff_cache build *.egg-info

@@ -48,7 +48,7 @@ class Lockstep:
 
     Attributes
     ----------
-    counts (E, K), published (E, K), measured_at (E, K), membership (E, N) : as in an economy
+    counts, published, measured_at, found_at (E, K), membership (E, N) : as in an economy
     stopped, epochs, cycle_length : (E,) code of why it stopped (see ``STOPPED``), when, and 0 or
         the length of the cycle
     success (E, K), welfare (E,) : at the end
@@ -72,6 +72,7 @@ class Lockstep:
         )
         self.published = np.empty((economies, k))
         self.measured_at = np.empty((economies, k), np.int64)
+        self.found_at = np.empty((economies, k), np.int64)
         self.success = np.empty((economies, k))
         self.welfare = np.empty(economies)
         self.stopped = np.zeros(economies, np.int64)
@@ -98,6 +99,7 @@ class Lockstep:
 
     def _step(self) -> None:
         live = self.live
+        self.found_at[live] = self.counts[live]
         self._publish(live[self.epoch % self.rules.retrain_every[live] == 0])  # 1, 2, 3
         self._record(live, self.published[live])  # 4: no principal; 6: the state as it was found
         moved = np.zeros(len(live), np.int64)
@@ -199,7 +201,8 @@ class Lockstep:
 
     def _is_quiet(self, live: Integers, moved: Integers) -> Flags:
         """Did the epoch leave things as they were measured, with nobody wanting to move?"""
-        drift = self._drift(live)
+        own = np.abs(self.counts[live] - self.found_at[live]).max(axis=1)
+        drift = np.maximum(self._drift(live), own)
         tolerance = self.rules.tolerance[live]
         quiet = drift <= tolerance * self.kind.size
         strict = tolerance == 0

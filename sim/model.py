@@ -72,9 +72,11 @@ class Economy(PeopleModel, mesa.Model):
     >>> economy = Economy(loads('''
     ... name = "one"
     ... population = { size = 100, cost = 0.3, free_riding = 0.2 }
-    ... collectives.union = { strategy = "feature_label", start = 0.1,
-    ...                       signal = { uniqueness = 0.01, gap = 1.0 } }
     ... platform = { learner = "bound" }
+    ... [collectives.union]
+    ... strategy = "feature_label"
+    ... signal = { uniqueness = 0.01, gap = 1.0 }
+    ... start = 0.1
     ... '''))
     >>> economy.run().summary["final"]["union"]["alpha"]
     1.0
@@ -167,6 +169,7 @@ class Economy(PeopleModel, mesa.Model):
         """One epoch, in the order of the module's docstring; nothing once it has stopped."""
         if not self.running:
             return
+        self.found_at = self.population.counts.copy()
         if self.epoch % self.scenario.platform.retrain_every == 0:  # 1, 2, 3
             self.publish()
             self.population.signed = None  # contracts end when their success is measured
@@ -216,7 +219,9 @@ class Economy(PeopleModel, mesa.Model):
         if paid or self.population.signed is not None:
             return False
         if tolerance > 0:
-            drift = np.abs(self.population.counts - self.measured_at).max()
+            # One at a time, success is measured after each move: the epoch's own drift counts too.
+            before = np.stack([self.measured_at, self.found_at])
+            drift = np.abs(self.population.counts - before).max()
             return bool(drift <= tolerance * self.population.size)
         still = not moved and bool(np.all(self.population.counts == self.measured_at))
         return still and self._nobody_wants_to_move()

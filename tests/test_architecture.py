@@ -17,7 +17,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("learners", "sim", "analysis", "alphacrit")  # a room may use those before it
 HOMES = {
-    "mesa": ("sim/model.py", "sim/agents.py", "sim/people.py", "sim/person.py"),
+    "mesa": ("sim/model.py", "sim/agents.py", "sim/people.py", "sim/person.py", "alphacrit/page/*"),
+    "solara": ("alphacrit/page/*",),
+    "PIL": ("analysis/figure*",),
     "matplotlib": ("analysis/figure*",),
     "typer": ("alphacrit/cli*",),
     "rich": ("alphacrit/*",),

@@ -25,6 +25,7 @@ from sim.scenario import Scenario
 Stages = Stage | ReplayStage
 
 FRAME = 0.08  # least seconds from one frame to the next
+LONGEST_TURN = 0.5  # seconds that a step waits for a frame, at most
 KEPT = 4  # scenarios whose pictures are kept
 
 
@@ -87,6 +88,7 @@ class Painter:
     def __init__(self, publish: Callable[[Shown], None]) -> None:
         self._publish = publish
         self._wanted = threading.Event()
+        self._publishing = threading.Lock()
         self._closed = False
         self._stage: Stages | None = None
         self._easels: OrderedDict[str, Easel] = OrderedDict()
@@ -99,6 +101,15 @@ class Painter:
         if self._thread is None:
             self._thread = threading.Thread(target=self._loop, daemon=True)
             self._thread.start()
+
+    def take_turns(self) -> None:
+        """Wait while a frame is handed to the browser.
+
+        A model that is stepped without a pause would change the page during every attempt to
+        render it, and solara gives up after some attempts.
+        """
+        if self._publishing.acquire(timeout=LONGEST_TURN):
+            self._publishing.release()
 
     def close(self) -> None:
         """Draw no more."""
@@ -116,9 +127,17 @@ class Painter:
             began = time.monotonic()
             if self._stage is not None:
                 shown = self._paint(self._stage)
-                if not self._closed:
-                    self._publish(shown)
+                self._hand_over(shown)
             time.sleep(max(0.0, FRAME - (time.monotonic() - began)))
+
+    def _hand_over(self, shown: Shown) -> None:
+        if self._closed:
+            return
+        try:
+            with self._publishing:
+                self._publish(shown)
+        except RuntimeError:  # the page changed all the time while it was rendered
+            self._wanted.set()
 
     def _paint(self, stage: Stages) -> Shown:
         frames = stage.frames()

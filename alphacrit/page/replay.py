@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import mesa
 import pandas as pd
 
+from alphacrit.page.stage import nothing
 from alphacrit.page.track import Track
 from analysis.figures_live import Frame
 from sim.results import Results
@@ -15,7 +17,7 @@ from sim.scenario import Scenario
 
 @dataclass(frozen=True)
 class Replay:
-    """The runs of a results folder.
+    """The runs of a results folder; ``take_turns`` is called before each step.
 
     Attributes
     ----------
@@ -23,6 +25,7 @@ class Replay:
     """
 
     results: Results
+    take_turns: Callable[[], None] = nothing
     replicates: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,6 +94,7 @@ class ReplayStage(mesa.Model):
 
     def advance(self) -> None:
         """Go to the next epoch."""
+        self.replay.take_turns()
         self.show(self.steps + 1)
         self.running = self.steps < self.last
 

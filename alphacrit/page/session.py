@@ -90,7 +90,7 @@ class Session:
         if results:
             if len(found) > 1:
                 raise ScenarioError(["a finished run is shown alone, not beside something"])
-            replay = Replay(results[0])
+            replay = Replay(results[0], self.painter.take_turns)
             self._put_on(names, ReplayStage(replay=replay), _replay_params(replay))
         else:
             play = Play(

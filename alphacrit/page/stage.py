@@ -31,11 +31,12 @@ def nothing() -> None:
 class Play:
     """What is on: the scenarios as their files have them, and the sliders made from them.
 
-    ``changed`` is called when a thread has something new to show.
+    ``changed`` is called when a thread has something new to show, ``take_turns`` before each step.
     """
 
     scenarios: tuple[Scenario, ...]
     changed: Callable[[], None] = nothing
+    take_turns: Callable[[], None] = nothing
     knobs: tuple[Knob, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -129,6 +130,7 @@ class Stage(mesa.Model):
 
     def advance(self) -> None:
         """One epoch of every economy that has not stopped; nothing while a platform trains."""
+        self.play.take_turns()
         if self.running and not self.busy:
             self._do(self._epoch if self.economies else self._begin)
 

@@ -206,7 +206,7 @@ def test_the_range_of_gradients_that_data_can_show():
     low, high = own_gradient_range(model, base, target)
     assert low == 0.0 and math.isfinite(high)
     neutralise(model, base, target, 0.999 * high)
-    with pytest.raises(NoSolutionError, match=r"own_gradient: got .*; must be in \[0, "):
+    with pytest.raises(NoSolutionError, match=r"own_gradient: got .*; must be in \(0, "):
         neutralise(model, base, target, 1.001 * high)
     with pytest.raises(NoSolutionError, match="no data make up for the ridge"):
         own_gradient_range(model, base, 20.0 * target)

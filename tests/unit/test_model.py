@@ -8,6 +8,7 @@ import pytest
 from sim.model import Economy
 from sim.population import group_sizes
 from sim.runs import run, run_many
+from sim.scenario import loads
 from tests.economies import scenario
 
 
@@ -194,3 +195,27 @@ def test_imitation_settles_only_where_nobody_could_copy_anybody() -> None:
         summary = run(scenario({**settings, "seed": seed})).summary
         assert summary["stopped"] == "settled"
         assert summary["final"]["union"]["alpha"] in (0.0, 1.0)  # consensus, and not half way
+
+
+DRIFT = """
+name = "drift"
+seed = 3
+epochs = 100
+stop = { when = "settled", tolerance = 0.005, patience = 2 }
+population = { size = 1000, cost = { dist = "uniform", low = 0.0, high = 0.9 } }
+platform = { learner = "bound" }
+revision = { activation = "sequential", rate = 0.02 }
+[collectives.union]
+strategy = "feature_label"
+signal = { uniqueness = 0.05, gap = 1.0 }
+start = 0.1
+"""
+
+
+def test_a_tolerance_does_not_settle_those_who_still_move_one_at_a_time():
+    """Success is renewed after each move there, so the drift is that of the whole epoch."""
+    economy = Economy(loads(DRIFT))
+    result = economy.run()
+    moves = result.series["members"].diff().abs()
+    assert result.summary["stopped"] == "settled" and economy.epoch > 20
+    assert (moves.iloc[-2:] <= 5).all() and moves.max() > 5
