@@ -67,7 +67,7 @@ types: $(VENV)/.dev
 # One thread per worker: two processes that each want both cores are slower than either.
 pytest: export OMP_NUM_THREADS := 1
 pytest: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -n $(JOBS)
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup
 
 test-newer: export OMP_NUM_THREADS := 1
 ifeq ($(strip $(NEWER)),)
@@ -76,7 +76,7 @@ test-newer:
 else
 test-newer: $(VENV12)/.test
 	$(VENV12)/bin/python -c 'import mesa, sys; print("Python", sys.version.split()[0], "Mesa", mesa.__version__)'
-	$(VENV12)/bin/python -m pytest -q -n $(JOBS)
+	$(VENV12)/bin/python -m pytest -q -n $(JOBS) --dist loadgroup
 endif
 
 # What the page looks like, for the README; made by its tests in a real browser.

@@ -93,9 +93,8 @@ class Session:
             replay = Replay(results[0], self.painter.take_turns)
             self._put_on(names, ReplayStage(replay=replay), _replay_params(replay))
         else:
-            play = Play(
-                tuple(each for each in found if not isinstance(each, Results)), force_update
-            )
+            scenarios = tuple(each for each in found if not isinstance(each, Results))
+            play = Play(scenarios, force_update, self.painter.take_turns)
             check_values(play.knobs, values)
             play.set_to(values)
             self._put_on(names, Stage(play=play, **values), _play_params(play, values))

@@ -6,6 +6,7 @@ setting that is not valid does not raise: the stage then has a ``problem`` and d
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from learners.errors import AlphacritError, ScenarioError
 from sim.model import Economy
 from sim.scenario import Scenario
 from sim.scenario_platforms import SLOW_LEARNERS
+
+LARGE = 20_000  # people whose arrays are given back at once when they are no longer needed
 
 
 def nothing() -> None:
@@ -143,6 +146,8 @@ class Stage(mesa.Model):
         """Nobody looks at this stage any more."""
         self.running = False
         self.stop()
+        if sum(economy.population.size for economy in self.economies) >= LARGE:
+            gc.collect()  # a model is a ring of objects; its arrays would wait long for Python
 
     def _do(self, work: Callable[[], None]) -> None:
         def guarded() -> None:

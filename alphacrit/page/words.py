@@ -52,10 +52,28 @@ def _place(marks: Landmarks, frame: Frame, k: int, name: str) -> tuple[str, str]
         return "there is no threshold, it forms unaided", "people join"
     if alpha > crit:
         return f"above the critical threshold ({number(alpha)} > {number(crit)})", "people join"
-    if alpha < crit:
-        below = f"below the critical threshold ({number(alpha)} < {number(crit)})"
-        return below, "members leave" if alpha else "nobody is a member"
-    return f"exactly at the critical threshold ({number(crit)})", "it may go either way"
+    if alpha == crit:
+        return f"exactly at the critical threshold ({number(crit)})", "it may go either way"
+    return _below(marks, alpha, f"below the critical threshold ({number(alpha)} < {number(crit)})")
+
+
+def _below(marks: Landmarks, alpha: float, below: str) -> tuple[str, str]:
+    """Below the threshold most collectives die; some are drawn to a small size that is stable."""
+    rest = _attractor(marks, alpha)
+    if rest:
+        words = "people join" if rest > alpha else "members leave"
+        return f"{below}, but drawn to {number(rest)}", words
+    return below, "members leave" if alpha else "nobody is a member"
+
+
+def _attractor(marks: Landmarks, alpha: float) -> float:
+    """The stable size that draws a single collective of this size; 0 where it is nobody."""
+    if not marks.points or len(marks.points[0].alpha) > 1:
+        return 0.0
+    tipping = [point.alpha[0] for point in marks.points if not point.stable]
+    low = max((u for u in tipping if u < alpha), default=-1.0)
+    high = min((u for u in tipping if u > alpha), default=2.0)
+    return next((s for s in marks.stable(0) if low < s < high), 0.0)
 
 
 def _movement(frame: Frame, k: int) -> str:

@@ -96,7 +96,12 @@ def server(folder: Path) -> Iterator[str]:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "alphacrit", "view", str(folder / "baseline.toml")]
     command += ["--folder", str(folder), "--no-open", "--port", str(port)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "SOLARA_HOME": str(folder.parent / "home")}
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "SOLARA_HOME": str(folder.parent / "home"),
+        "ALPHACRIT_CACHE": str(folder.parent / "cache"),  # what was trained before would be known
+    }
     log = (folder.parent / "server.log").open("w")
     process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=ROOT)
     address = f"http://127.0.0.1:{port}"

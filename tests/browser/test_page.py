@@ -13,6 +13,7 @@ from sim.scenario import load, loads
 
 from .conftest import ROOT, Visit
 
+pytestmark = pytest.mark.xdist_group("browser")  # one server, whatever the workers
 TALL = {"width": 1280, "height": 1500}
 
 

@@ -32,7 +32,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 @cache
 def scenario(name: str) -> Scenario:
-    (path,) = LIBRARY.rglob(f"{name}.toml")
+    (path,) = (p for p in LIBRARY.rglob(f"{name}.toml") if p.parent.name != "texts")
     return load(path)
 
 

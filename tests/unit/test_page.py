@@ -11,6 +11,8 @@ import pytest
 
 pytest.importorskip("solara", reason="the page's extra is not installed: pip install -e '.[page]'")
 
+from alphacrit.cli import main
+from alphacrit.page import serve
 from alphacrit.page.library import Library
 from alphacrit.page.replay import Replay, ReplayStage
 from alphacrit.page.settings import VARIABLE, PageSettings, from_environment
@@ -235,6 +237,10 @@ def words(this: Scenario, epochs: int) -> str:
             "Below the critical threshold (0.015 < 0.01575): members leave.",
         ),
         ("baseline", {}, 0, "Above the critical threshold (0.02 > 0.01575): people join."),
+        (
+            "two-tipping-points", {}, 0,
+            "Below the critical threshold (0.25 < 0.4224), but drawn to 0.3505: people join.",
+        ),
         ("baseline", {"population__cost": 0.9}, 0, "No size suffices: members leave."),
         ("baseline", {}, 9, "At rest after 4 epochs, nobody wants to change any more: everybody"),
         ("principal", {}, 1, "The principal has spent 36.9 of 40 utility; B is 37.13."),
@@ -358,3 +364,41 @@ def test_a_replay_shows_what_was_written_down(tmp_path: Path) -> None:
     assert stage.frames()[0].epoch[-1] == 3 and stage.stopped is None
     stage.show(10**9)
     assert stage.steps == stage.last
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def view(*arguments: str) -> int:
+    return main(["view", *arguments, "--no-open"])
+
+
+def test_without_the_extra_the_command_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(serve, "NEEDED", ("solara", "no_such_library"))
+    assert view("baseline") == 6
+    said = capsys.readouterr().err
+    assert "needs no_such_library" in said and "pip install 'alphacrit[page]'" in said
+
+
+def test_the_command_reads_its_files_before_it_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[tuple] = []
+    monkeypatch.setattr(serve, "serve", lambda *given: served.append(given))
+    broken = tmp_path / "broken.toml"
+    broken.write_text("name = 3")
+    assert view(str(broken)) == 3
+    assert view("a", "b", "c") == 2
+    assert view(str(tmp_path)) == 7  # a folder without results
+    assert served == []
+    assert view("baseline", "two-tipping-points") == 0
+    ((settings, host, port, browser),) = served
+    assert [path.stem for path in settings.opened] == ["baseline", "two-tipping-points"]
+    assert (host, port, browser) == ("127.0.0.1", 8765, False)
+
+
+def test_the_server_calls_nobody() -> None:
+    assert "--no-check-version" in serve.arguments("127.0.0.1", 8765, False)
+    assert serve.environment(PageSettings())["SOLARA_TELEMETRY_MIXPANEL_ENABLE"] == "False"
