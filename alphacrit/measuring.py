@@ -132,6 +132,8 @@ def measure(
     from sim import learning
 
     path = Path(f"{s.name}.parquet") if out is None else out
+    if path.suffix.lower() != ".parquet":
+        raise SizesError(f'--out: got "{path}"; must end in .parquet, the only kind of table here')
     _require_replaceable(path)
     clock = time.perf_counter()
     with told, listening(told.hear):

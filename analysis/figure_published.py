@@ -37,6 +37,10 @@ def published_and_measured(
     of several collectives those sizes are drawn at which all others are 0 ("alone") or as large
     ("together").
 
+    The papers count texts that carry the signal. For "feature-only" a table is to be compared only
+    if its members all have the target's label (`recruits`, as in
+    scenarios/literature/hardt-2023/figure-3.toml): others are members who plant nothing.
+
     Parameters
     ----------
     study : {"hardt2023", "karan2025"}

@@ -14,7 +14,7 @@ from sim import scenario_platforms as kinds
 from sim.scenario_check import did_you_mean
 from sim.scenario_fields import GENERATED, listed, quoted
 from sim.toml_text import shown
-from sim.trained import MOST_VALUES, DataPoints, facts_of, points_of, table_of
+from sim.trained import MOST_VALUES, DataPoints, facts_of, points_of, table_of, target_of
 
 if TYPE_CHECKING:
     from learners.measured.table import MeasuredTable
@@ -32,7 +32,7 @@ def notes_of(s: Scenario) -> list[str]:
         case kinds.LogisticPlatform() | kinds.GradientPlatform():
             return list(_planted(s, s.platform.data))
         case kinds.DistilbertPlatform():
-            return list(_collisions(s))
+            return [*_targets(s), *_collisions(s)]
         case kinds.TablePlatform():
             return list(_measured(s, table_of(s)))
     return []
@@ -80,6 +80,19 @@ def _instead(points: DataPoints, column: str, value: Any, known: tuple[str, ...]
 def _made_to_be_planted(column: str, value: Any) -> bool:
     """A generated universe has the column signal to plant "yes" in, also where nobody has it."""
     return column == "signal" and value == "yes"
+
+
+def _targets(s: Scenario) -> Notes:
+    """Labels that no text to train on has: the model knows them from members only."""
+    points = points_of(s)
+    (column,) = points.columns
+    for name in s.names:
+        target = target_of(s, name)
+        if not points.having(column, target).any():
+            yield (
+                f"collectives.{name}.target: {shown(target)} is a label that no text to train on "
+                "has; only members teach it to the model"
+            )
 
 
 def _collisions(s: Scenario) -> Notes:

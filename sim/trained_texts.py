@@ -81,7 +81,7 @@ def made_of(s: Scenario, platform: DistilbertPlatform, folder: Path) -> Made:
     seed = int(Streams(s.seed).sequence("learner").generate_state(1)[0])
     texts = texts_of(platform, folder, seed)
     tokenizer = _tokenizer(s, platform, folder, texts)
-    strategies = _strategies(s, texts.train.names, tokenizer)
+    strategies = _strategies(s, texts.train, tokenizer)
     settings = platform.model_dump(mode="json", exclude={"retrain_every"})
     key = (*texts.key, canonical(settings), asked(s), seed, tokenizer.digest)
     return Made(texts, tokenizer, strategies, seed, key)
@@ -146,11 +146,12 @@ def _signals(s: Scenario) -> dict[str, InsertedSignal]:
 
 
 def _strategies(
-    s: Scenario, labels: tuple[str, ...], tokenizer: Tokenizer
+    s: Scenario, train: Corpus, tokenizer: Tokenizer
 ) -> dict[str, TextStrategy]:
     """A strategy for each collective; BadData with everything that does not fit."""
     from learners.texts.planting import TextSignal, TextStrategy
 
+    labels = train.names
     problems: list[Problem] = []
     found = {}
     for name, signal in _signals(s).items():
@@ -158,6 +159,10 @@ def _strategies(
         target = target_of(s, name)
         if target not in labels:
             problems.append(target_problem(s, name, labels))
+        elif s.collectives[name].strategy == "feature_only" and not train.frequency[
+            labels.index(target)
+        ]:
+            problems.append(_nobody_plants(name, target, train))
         elif token is not None:
             every = None if signal.every == ONCE else int(signal.every)
             kind: Any = s.collectives[name].strategy
@@ -165,6 +170,14 @@ def _strategies(
     if problems:
         raise BadData(problems)
     return found
+
+
+def _nobody_plants(name: str, target: str, train: Corpus) -> Problem:
+    """The problem of a target that only texts with it could plant a signal for."""
+    had = tuple(label for label, share in zip(train.names, train.frequency, strict=True) if share)
+    must = must_be_one(target, had, 'a label that some have, with strategy = "feature_only"')
+    text = f"got {shown(target)}, but no text to train on has it; {must}"
+    return Problem(("collectives", name, "target"), text)
 
 
 def _token(

@@ -56,7 +56,7 @@ class MeasuredTable:
     seconds : float64 array of shape (M,), what each took when it was made
     meta : dict, JSON: what was measured (``setup``, ``digest``, ``seed`` …)
     also : dict of names to float64 arrays of shape (M,)
-        What else was measured (``accuracy`` …); nan where a measurement lacks it.
+        What else was measured (``accuracy`` …), sorted by name; nan where a measurement lacks it.
     """
 
     collectives: tuple[str, ...]
@@ -287,8 +287,11 @@ class TableSuccess(SuccessFunction):
 
 
 def _columns(rows: Sequence[Mapping[str, float]]) -> dict[str, Array]:
-    """Rows of numbers by name as columns, nan where a row has no such number."""
-    names = dict.fromkeys(name for row in rows for name in row)
+    """Rows of numbers by name as columns, nan where a row has no such number.
+
+    In the order of their names: the cache keeps no other one.
+    """
+    names = sorted({name for row in rows for name in row})
     return {name: np.array([row.get(name, np.nan) for row in rows], np.float64) for name in names}
 
 

@@ -24,6 +24,8 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.decompress, ".xz": lz
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 LINES = (".jsonl", ".ndjson")
 SHOWN = 5  # places are named in a message
+WIDE = ("utf-16", "utf-32")  # encodings in which the end of a line has a zero byte
+FULL = "must have a cell for each column (in quotes where a text has the delimiter)"
 CAUSE = "Error tokenizing data. C error: "  # what pandas begins with
 
 
@@ -81,11 +83,15 @@ def some(places: Sequence[str]) -> str:
 
 
 def _decoded(path: Path, content: bytes, encoding: str) -> str:
+    if encoding.startswith(WIDE) and content and b"\0" not in content:
+        guess = _guessed(content)
+        came = f"got no zero byte, so that it is not {encoding}"
+        must = f'is it {guess}? then set encoding = "{guess}"'
+        raise CorpusError([("encoding", f"{path.name}: {came}; {must}")])
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
-        marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-        guess = "utf-16" if content[:2] in marks else "cp1252"
+        guess = _guessed(content)
         name = encoding.removesuffix("-sig")
         is_it = f'is it {guess}? then set encoding = "{guess}"'
         must = "must be the encoding of the file" if guess == name else is_it
@@ -93,6 +99,17 @@ def _decoded(path: Path, content: bytes, encoding: str) -> str:
         raise CorpusError(
             [("encoding", f"{path.name}: {came}, which is not {name}; {must}")]
         ) from (error)
+
+
+def _guessed(content: bytes) -> str:
+    """An encoding that the content may be in."""
+    if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16"
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8"
 
 
 def _delimited(path: Path, written: str, delimiter: str) -> Cells:
@@ -106,12 +123,17 @@ def _delimited(path: Path, written: str, delimiter: str) -> Cells:
         raise _broken(path, "got an empty file; must have a line of column names") from None
     except pd.errors.ParserError as error:
         why = " ".join(str(error).split()).removeprefix(CAUSE)
-        must = "must have a cell for each column (in quotes where a text has the delimiter)"
-        raise _broken(path, f"{why}; {must}") from error
+        raise _broken(path, f"{why}; {FULL}") from error
     names = [str(name) for name in frame.iloc[0]]
     _require_distinct(path, names)
+    places = [f"row {number}" for number in range(1, len(frame))]
+    short = frame.isna().any(axis=1).iloc[1:]  # an empty cell is "", one that is not there is nan
+    if short.any():
+        few = [place for place, is_short in zip(places, short, strict=True) if is_short]
+        came = f"got fewer cells than the {len(names)} columns in {some(few)} of {len(places)}"
+        raise _broken(path, f"{came}; {FULL}")
     columns = {name: frame[i].iloc[1:].tolist() for i, name in enumerate(names)}
-    return Cells(columns, [f"row {number}" for number in range(1, len(frame))])
+    return Cells(columns, places)
 
 
 def _parquet(path: Path) -> Cells:

@@ -1,16 +1,19 @@
 """Labelled texts from files: tables (CSV, TSV, JSON lines, Parquet) and the resume corpus.
 
 A table has a column of texts and one of labels, and perhaps one that marks near-duplicates. A cell
-of labels is one label, several with a separator between them, or a JSON list; none where it is
-empty. Names of labels are sorted. Everything that is wrong comes in one `CorpusError`.
+of labels is one label, several with a separator between them, or a list as JSON or Python writes it
+(``['a', 'b']``); none where it is empty. Names of labels are sorted; whole numbers are named "1",
+also where a file has 1.0, as pandas keeps whole numbers beside empty cells. Everything that is wrong comes in one `CorpusError`.
 """
 
 from __future__ import annotations
 
+import ast
 import codecs
 import difflib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,8 @@ __all__ = ["read_corpus"]
 KINDS = (*DELIMITERS, *LINES, ".txt", ".parquet")
 READABLE = f"a CSV, TSV, JSON lines or Parquet file (also {', '.join(PACKED)}), or resumes"
 DEFAULTS = {"text": "text", "labels": "labels", "separator": "|", "group": None}
+QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+PYTHON_LIST = re.compile(rf"\s*\[[\s,]*(?:(?:{QUOTED})[\s,]*)+\]\s*")  # numpy writes no commas
 
 Problems = list[tuple[str, str]]
 
@@ -158,25 +163,39 @@ def _label_set(cell: Any, separator: str) -> tuple[str, ...] | None:
         cell = [cell]
     if any(isinstance(label, (list, dict, bytes)) for label in cell):
         return None
-    names = (str(label).strip() for label in cell if not _is_missing(label))
+    names = (_name(label).strip() for label in cell if not _is_missing(label))
     return tuple(name for name in names if name)
 
 
 def _listed(cell: str) -> list[Any] | None:
-    """The items of a JSON list that is not empty; None for other text."""
+    """The items of a list as JSON, Python or numpy writes it; None for other text.
+
+    >>> _listed('["a", 1]'), _listed("['a', 'b']"), _listed("['a' 'b']"), _listed("[a")
+    (['a', 1], ['a', 'b'], ['a', 'b'], None)
+    """
     if not cell.lstrip().startswith("["):
         return None
     try:
         return json.loads(cell) or [""]
     except ValueError:
+        if not PYTHON_LIST.fullmatch(cell):
+            return None
+    try:  # one by one: Python would join 'a' 'b', which numpy writes for two
+        return [ast.literal_eval(item) for item in re.findall(QUOTED, cell)]
+    except (ValueError, SyntaxError):
         return None
+
+
+def _name(cell: Any) -> str:
+    """A cell as a name; a whole number without the .0 that it has where others are empty."""
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
 def _groups(cells: Sequence[Any]) -> Indices:
     """Numbers of the groups in the order in which they appear; who has none is alone."""
     numbers: dict[Any, int] = {}
     return np.array(
-        [numbers.setdefault((i,) if _is_missing(c) else str(c), len(numbers))
+        [numbers.setdefault((i,) if _is_missing(c) else _name(c), len(numbers))
          for i, c in enumerate(cells)], dtype=np.int64,
     )  # fmt: skip
 

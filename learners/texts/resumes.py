@@ -46,8 +46,8 @@ def read_zip(path: Path, encoding: str) -> Records:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [PurePosixPath(name) for name in archive.namelist() if not name.endswith("/")]
-            texts = [name for name in names if name.suffix == ".txt" and _own(name)]
-            if len(texts) == 1 and not any(name.suffix == ".lab" for name in names):
+            texts = [name for name in names if name.suffix.lower() == ".txt" and _own(name)]
+            if len(texts) == 1 and not any(name.suffix.lower() == ".lab" for name in names):
                 return read_single_file(archive.read(str(texts[0])), encoding, texts[0].name)
             return [
                 (
@@ -107,20 +107,32 @@ def _own(name: PurePosixPath) -> bool:
 def _pairs(
     files: Collection[PurePosixPath], where: str
 ) -> list[tuple[PurePosixPath, PurePosixPath]]:
-    """(.txt, .lab) by name; CorpusError where one of a pair is missing."""
-    texts, labels = (
-        {str(name).removesuffix(suffix) for name in files if name.suffix == suffix and _own(name)}
-        for suffix in (".txt", ".lab")
-    )
+    """(.txt, .lab) by name, also .TXT and .LAB; CorpusError where one of a pair is missing."""
+    texts, labels = (_by_name(files, suffix, where) for suffix in (".txt", ".lab"))
     if not texts:
         what = f"{where}: got no .txt file in it; must be NNNNN.txt and NNNNN.lab files"
         raise CorpusError([("dataset", what)])
-    alone = [f"{name}.txt" for name in sorted(texts - labels)]
-    alone += [f"{name}.lab" for name in sorted(labels - texts)]
+    alone = [str(texts[name]) for name in sorted(texts.keys() - labels)]
+    alone += [str(labels[name]) for name in sorted(labels.keys() - texts)]
     if alone:
         must = "must be pairs of NNNNN.txt and NNNNN.lab (an empty one where there is no label)"
         raise CorpusError([("dataset", f"{where}: got {_some(alone, 'file')} alone; {must}")])
-    return [(PurePosixPath(f"{n}.txt"), PurePosixPath(f"{n}.lab")) for n in sorted(texts)]
+    return [(texts[name], labels[name]) for name in sorted(texts)]
+
+
+def _by_name(
+    files: Collection[PurePosixPath], suffix: str, where: str
+) -> dict[str, PurePosixPath]:
+    """The files with this ending, however it is written, by their names without it."""
+    found: dict[str, PurePosixPath] = {}
+    for file in sorted(files):
+        if file.suffix.lower() != suffix or not _own(file):
+            continue
+        first = found.setdefault(str(file.with_suffix("")), file)
+        if first != file:
+            what = f"{where}: got {first} and {file}; must be one {suffix} file of a name"
+            raise CorpusError([("dataset", what)])
+    return found
 
 
 def _some(places: Sequence[str], what: str) -> str:
