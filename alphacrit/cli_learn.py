@@ -136,7 +136,9 @@ def learn(
     from_: Annotated[
         float | None, typer.Option("--from", help="Smallest size; default 0.001 or one person.")
     ] = None,
-    to: Annotated[float | None, typer.Option("--to", help="Largest size; default 1.")] = None,
+    to: Annotated[
+        float | None, typer.Option("--to", help="Largest size; default all who may join.")
+    ] = None,
     scale: Annotated[
         Literal["log", "linear"] | None,
         typer.Option("--scale", help="Spacing of the sizes; default log."),
@@ -171,14 +173,14 @@ def learn(
     kept, told = Cache(cache), measuring.Told(quiet)
     try:
         if critical_mass is not None:
-            low, high = measuring.range_of(scenario, from_, to)
             document = measuring.search(
-                scenario, _open("--critical-mass", critical_mass), collective, kept, quiet,
+                scenario, _open("--critical-mass", critical_mass), collective, from_, to,
+                kept, quiet,
                 confidence=_open("--confidence", _or(confidence, CONFIDENCE)),
                 precision=_open("--precision", _or(precision, PRECISION)),
                 max_trainings=_or(max_trainings, TRAININGS),
                 noise=None if noise is None else _open("--noise", noise),
-                low=low, high=high, scale=scale or "log",
+                scale=scale or "log",
             )  # fmt: skip
         else:
             points = measuring.sizes_of(scenario, sizes or (), from_, to, num, scale, quiet)

@@ -63,11 +63,12 @@ def sizes_of(
 
     if given and (start, stop, num, scale) != (None,) * 4:
         raise SizesError("--sizes says them all; leave out --from, --to, --num and --scale")
-    low, high = range_of(s, start, stop)
+    low, _ = range_of(s, start, stop)
     if num is not None and num < 2:
         raise SizesError(f"--num: got {num}; must be ≥ 2")
-    usual = learning.axis(s, low, high, num, scale or "log")
-    axes = {name: usual for name in s.names}
+    axes = {
+        name: learning.axis(s, low, _most(s, name, stop), num, scale or "log") for name in s.names
+    }
     everybody = False
     for text in given:
         name, equals, rest = (part.strip() for part in text.rpartition("="))
@@ -98,6 +99,16 @@ def range_of(s: Scenario, start: float | None, stop: float | None) -> tuple[floa
             "0 < from < to ≤ 1 (S is 0 at size 0 and needs no measurement)"
         )
     return low, high
+
+
+def _most(s: Scenario, name: str, stop: float | None) -> float:
+    """The largest size of a collective: as asked for, or all whom it recruits."""
+    from sim.recruiting import most_of, require_size
+
+    if stop is None:
+        return most_of(s, name)
+    require_size(s, name, stop)
+    return stop
 
 
 def _whole(s: Scenario, text: str, quiet: bool) -> Array:
@@ -182,17 +193,29 @@ def _require_replaceable(path: Path) -> None:
 
 
 def search(
-    s: Scenario, target: float, collective: str | None, cache: Cache, quiet: bool, **ways: Any
-) -> dict[str, Any]:
+    s: Scenario, target: float, collective: str | None, start: float | None, stop: float | None,
+    cache: Cache, quiet: bool, **ways: Any,
+) -> dict[str, Any]:  # fmt: skip
     """Search for the critical mass, and sum up as the document of ``--json``."""
     from sim import learning
 
     name = s.names[0] if collective is None else collective
     if name not in s.names or (collective is None and len(s.names) > 1):
         raise SizesError(f"--collective: must be one of {', '.join(s.names)}")
+    low, _ = range_of(s, start, stop)
+    high = _most(s, name, stop)
+    if not low < high:
+        raise SizesError(f"got sizes from {low:g}; must be < {high:g}, all who may join {name}")
     with terminal.watch("measuring (at most)", ways["max_trainings"], quiet) as watch:
         found = learning.search(
-            s, target, name, cache=cache, progress=lambda *_: watch.advance(), **ways
+            s,
+            target,
+            name,
+            cache=cache,
+            progress=lambda *_: watch.advance(),
+            low=low,
+            high=high,
+            **ways,
         )
     return {
         "scenario": s.name,

@@ -5,6 +5,9 @@ members: for each training the people are drawn anew from the platform's data, a
 members and whatever the platform draws itself (first weights). The data stay, those on whom
 success is measured among them. A training is named by the platform, its data and the strategies,
 not by what people pay or how they revise: changing a cost leaves every measurement valid.
+
+Members come from those whom a collective recruits, as in an economy. Only then the groups are part
+of what a training is named by.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from learners.measured.bench import Bench, Learner, RandomMembers, Setup
 from learners.measured.cache import Cache, digest_of
 from learners.measured.measure import Progress, measure, size_grid
 from learners.success import SuccessFunction
+from sim.recruiting import groups_of, most_of, recruiting_of, require_fit, that_fit
 from sim.success_of import success_function
 from sim.trained import machine_of
 from sim.trained_table import measured
@@ -86,7 +90,7 @@ def setup(s: Scenario) -> ScenarioSetup:
             f'{s.name}: platform.learner: got "{learner}", whose success {refuse[learner]}. '
             'A platform that learns ("bayes", "logistic", "gradient", "distilbert") can be measured'
         )
-    own = {"strategy", "signal", "target"}
+    own = {"strategy", "signal", "target", "recruits"}
     collectives = [  # a list: the order of collectives is content, that of a table's keys is not
         [name, c.model_dump(mode="json", include=own, exclude_none=True)]
         for name, c in s.collectives.items()
@@ -99,6 +103,9 @@ def setup(s: Scenario) -> ScenarioSetup:
         "people": s.population.size,
         "seed": s.seed,
     }
+    groups = groups_of(s)
+    if groups:
+        settings["groups"] = groups
     machine = machine_of(s)
     if machine:
         settings["machine"] = machine
@@ -128,7 +135,13 @@ def learn(
     workers : processes
     cache : default the user's
     progress : hears (measurements done, of how many)
+
+    Raises
+    ------
+    ScenarioError
+        There is nothing to learn, or a size is more than the people whom a collective recruits.
     """
+    require_fit(s, sizes)
     meta = {**measured(s), "scenario": s.name, "people": s.population.size}
     return measure(
         setup(s),
@@ -146,12 +159,20 @@ def search(
     s: Scenario, target: float, collective: str, *, cache: Cache | None = None, **ways: Any
 ) -> CriticalMass:
     """The critical mass of one collective alone, in whole people; `ways` as in
-    `search_critical_mass`.
+    `search_critical_mass`, with `high` by default all whom the collective recruits.
+
+    Raises
+    ------
+    ScenarioError
+        `high` is more than these.
     """
     from learners.measured.search_mass import measure_of, search_critical_mass
 
     bench = Bench(setup(s), s.seed, cache)
-    measure = measure_of(bench, s.names.index(collective))
+    k = s.names.index(collective)
+    measure = measure_of(bench, k)
+    ways = {"high": most_of(s, collective)} | ways
+    require_fit(s, np.eye(len(s.names))[k] * ways["high"])
     return search_critical_mass(measure, target, people=s.population.size, **ways)
 
 
@@ -178,8 +199,14 @@ def whole(s: Scenario, sizes: npt.ArrayLike) -> Array:
 
 
 def grid(s: Scenario, axes: Mapping[str, npt.ArrayLike]) -> Array:
-    """Every combination of the collectives' sizes, (M, K); for several, each alone too."""
-    return size_grid([axes[name] for name in s.names])
+    """Every combination of the collectives' sizes, (M, K); for several, each alone too.
+
+    Combinations for which too few people may join are left out, though no size that is too large
+    by itself: that is refused when it is measured.
+    """
+    rows = size_grid([axes[name] for name in s.names])
+    alone = np.array([most_of(s, name) for name in s.names])
+    return rows[that_fit(s, rows) | (rows > alone + 1e-9).any(axis=1)]
 
 
 # --- what a process makes -------------------------------------------------------------------------
@@ -193,7 +220,11 @@ def _scenario_of(settings: Mapping[str, Any], folder: Path) -> Scenario:
     tables = {
         "name": "measured",
         "seed": settings["seed"],
-        "population": {"size": settings["people"], "cost": 0.0},
+        "population": {
+            "size": settings["people"],
+            "cost": 0.0,
+            "groups": dict(settings.get("groups", ())),
+        },
         "collectives": dict(pairs),
         "platform": dict(settings["platform"]),
     }
@@ -203,7 +234,7 @@ def _scenario_of(settings: Mapping[str, Any], folder: Path) -> Scenario:
 def _learner(s: Scenario) -> Learner:
     platform = success_function(s)
     if platform.sees_people:
-        return RandomMembers(platform.reseeded, s.population.size)
+        return RandomMembers(platform.reseeded, s.population.size, recruiting_of(s))
     return _BySize(platform)
 
 

@@ -32,7 +32,7 @@ def notes_of(s: Scenario) -> list[str]:
         case kinds.LogisticPlatform() | kinds.GradientPlatform():
             return list(_planted(s, s.platform.data))
         case kinds.DistilbertPlatform():
-            return [*_targets(s), *_collisions(s)]
+            return [*_texts_each(s), *_targets(s), *_collisions(s)]
         case kinds.TablePlatform():
             return list(_measured(s, table_of(s)))
     return []
@@ -103,6 +103,22 @@ def _collisions(s: Scenario) -> Notes:
         for other in fact["same_as"]:
             if other not in told:
                 yield f"collectives.{name}.signal: {name} and {other} {COLLIDE}"
+
+
+def _texts_each(s: Scenario) -> Notes:
+    """People who are not as many as the texts that they are."""
+    people, texts = s.population.size, len(points_of(s).weight)
+    times, rest = divmod(people, texts)
+    if people > texts:
+        each = f"{times:,} or {times + 1:,}" if rest else f"{times:,}"
+        said = f"{people:,} people on {texts:,} texts: each text is {each} people"
+    elif people < texts:
+        left = texts - people
+        whose = "most texts are" if left > people else f"{left:,} texts are"
+        said = f"{people:,} people of {texts:,} texts: {whose} nobody's"
+    else:
+        return
+    yield f"population.size: {said}"
 
 
 # --- tables of measurements -----------------------------------------------------------------------

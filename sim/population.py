@@ -114,6 +114,11 @@ def group_sizes(size: int, shares: list[float]) -> NDArray[np.int64]:
 
 def draw_groups(scenario: Scenario, streams: Streams) -> NDArray[np.unsignedinteger]:
     """Who belongs to which group, drawn at random; 0 = in none."""
+    return groups_at_random(scenario, streams.groups)
+
+
+def groups_at_random(scenario: Scenario, rng: np.random.Generator) -> NDArray[np.unsignedinteger]:
+    """The same from a generator, which is asked only where there are groups."""
     people = scenario.population
     dtype = np.min_scalar_type(len(people.groups))
     group = np.zeros(people.size, dtype)
@@ -121,7 +126,7 @@ def draw_groups(scenario: Scenario, streams: Streams) -> NDArray[np.unsignedinte
         shares = [g.share for g in people.groups.values() if g.share is not None]
         sizes = group_sizes(people.size, shares)
         labels = np.repeat(np.arange(1, len(sizes) + 1, dtype=dtype), sizes)
-        group[streams.groups.permutation(people.size)[: len(labels)]] = labels
+        group[rng.permutation(people.size)[: len(labels)]] = labels
     return group
 
 

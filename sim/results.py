@@ -7,18 +7,19 @@
         runs.parquet     one tidy row per run
         series/          tidy long Parquet: run, replicate, epoch, collective, alpha, ...
         figures/         PNG and SVG
-        files/           copies of the files that the scenario refers to (edge lists)
+        files.json       the files that the scenario names, with SHA-256, if there are any
+        files/           copies of them, but not of texts and models (sim.results_files)
 
 A folder is made beside its final place and renamed at the end, so a reader never sees half of
 one. ``series/`` and ``runs.parquet`` hold no times and no host: the same scenario, seed and
-version give the same bytes. What differs from run to run is in ``meta.json`` alone.
+version give the same bytes. What differs from run to run is in ``meta.json`` alone, and where the
+scenario's files lay in ``files.json``.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 from learners.errors import ResultsError
 from sim.folders import whole
 from sim.provenance import provenance
+from sim.results_files import folder_of_files, keep_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -221,25 +223,10 @@ def write(
 
 
 def write_scenario(scenario: Scenario, folder: Path) -> None:
-    """Write ``scenario.toml``, ``resolved.json`` and copies of the files that it names."""
+    """Write ``scenario.toml``, ``resolved.json``, and what is kept of the files it names."""
     (folder / "scenario.toml").write_text(scenario.source, encoding="utf-8")
     _write_json(folder / "resolved.json", scenario.resolved())
-
-    # Files that the scenario names go with it, so that the folder can be opened anywhere.
-    flat = scenario.flat()
-    named = [str(flat[key]) for key in scenario.files if not Path(str(flat[key])).is_absolute()]
-    base = _base(folder, named)
-    for name in named:
-        copy = base / name
-        base.mkdir(parents=True, exist_ok=True)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(scenario.folder / name, copy)
-
-
-def _base(folder: Path, named: Sequence[str]) -> Path:
-    """The folder in ``files/`` from which the relative paths ``named`` stay within ``files/``."""
-    up = max((Path(name).parts.count("..") for name in named), default=0)
-    return folder.joinpath("files", *(["here"] * up))
+    keep_files(scenario, folder)
 
 
 def _write_tables(results: Sequence[RunResult], folder: Path) -> None:
@@ -327,18 +314,27 @@ def read_meta(folder: Path) -> dict[str, Any]:
 
 
 def scenario_in(folder: Path) -> Scenario:
-    """The scenario of a folder, from ``resolved.json``."""
+    """The scenario of a folder, from ``resolved.json``.
+
+    Raises
+    ------
+    ResultsError
+        It cannot be read, or files that it names are missing or changed.
+    """
     from sim.scenario import from_resolved
 
+    tables = tables_in(folder)
+    return from_resolved(tables, folder_of_files(folder, tables))
+
+
+def tables_in(folder: Path) -> dict[str, Any]:
+    """The tables of ``resolved.json``; they can be read where the scenario's files are gone."""
     path = folder / "resolved.json"
     try:
-        tables = json.loads(path.read_text(encoding="utf-8"))
+        tables: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ResultsError(f"{path}: cannot be read ({error})") from error
-    named = [tables.get("population", {}).get("network", {}).get("path")]
-    named += [tables.get("platform", {}).get(key) for key in ("universe", "data", "table")]
-    paths = [name for name in named if name and not Path(name).is_absolute()]
-    return from_resolved(tables, _base(folder, paths))
+    return tables
 
 
 def _table(path: Path) -> pd.DataFrame:

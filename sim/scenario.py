@@ -181,7 +181,7 @@ class Scenario(Part):
 
     def flat(self) -> dict[str, Any]:
         """Every number and word by its dotted address; lists as JSON text."""
-        return dict(_flat(self.resolved(), ()))
+        return flat_tables(self.resolved())
 
     def replace(self, changes: Overrides) -> Scenario:
         """A new scenario with some values changed: ``{"population.size": 100}``.
@@ -218,6 +218,11 @@ class Scenario(Part):
         tables |= {("collectives", name): table for name, table in collectives.items()}
         tables |= {(name,): raw[name] for name in later if name in raw}
         return document(tables)
+
+
+def flat_tables(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Every number and word of resolved tables by its dotted address; lists as JSON text."""
+    return dict(_flat(tables, ()))
 
 
 def _flat(value: Any, address: tuple[str, ...]) -> list[tuple[str, Any]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from learners.errors import MissingError
 from sim.scenario_check import Problem
+from sim.scenario_fields import Unchecked
 from sim.scenario_text_rules import TINY, local_model
 from sim.scenario_texts import (
     ONCE,
@@ -28,6 +29,7 @@ from sim.trained import (
     asked,
     canonical,
     kept,
+    must_be_one,
     reason,
     target_of,
     target_problem,
@@ -58,6 +60,7 @@ class Made:
     tokenizer: Tokenizer
     strategies: dict[str, TextStrategy]
     seed: int
+    people: int | None
     key: tuple[Any, ...]
 
 
@@ -83,8 +86,28 @@ def made_of(s: Scenario, platform: DistilbertPlatform, folder: Path) -> Made:
     tokenizer = _tokenizer(s, platform, folder, texts)
     strategies = _strategies(s, texts.train, tokenizer)
     settings = platform.model_dump(mode="json", exclude={"retrain_every"})
-    key = (*texts.key, canonical(settings), asked(s), seed, tokenizer.digest)
-    return Made(texts, tokenizer, strategies, seed, key)
+    people = _people(s)
+    key = (*texts.key, canonical(settings), asked(s), seed, people, tokenizer.digest)
+    key = (*key, *_model_files(model_of(platform, folder)))
+    return Made(texts, tokenizer, strategies, seed, people, key)
+
+
+def _model_files(model: str) -> tuple[Any, ...]:
+    """Tells a pretrained model from what was in its folder before, without reading weights."""
+    if model == TINY:
+        return ()
+    from learners.texts.pretrained import locate, settings_digest, weight_files
+
+    about = [(path.name, path.stat()) for path in weight_files(locate(model))]
+    return settings_digest(model), *((name, a.st_size, a.st_mtime_ns) for name, a in about)
+
+
+def _people(s: Scenario) -> int | None:
+    """How many are trained on; None while the scenario is checked and its size is no number."""
+    try:
+        return s.population.size
+    except Unchecked:
+        return None
 
 
 # --- vocabulary and strategies --------------------------------------------------------------------
@@ -99,14 +122,12 @@ def model_of(platform: DistilbertPlatform, folder: Path) -> str:
 def _tokenizer(s: Scenario, platform: DistilbertPlatform, folder: Path, texts: Texts) -> Tokenizer:
     """The model's own, or for "tiny" one learned from the texts to train on."""
     from learners.texts.network import require_supported
+    from learners.texts.pretrained import settings_digest
     from learners.texts.tokens import tokenizer_of
 
     model = model_of(platform, folder)
     characters = [c for signal in _signals(s).values() if (c := signal.character) is not None]
     tiny = platform.tiny or TinyNetwork()
-    key: tuple[Any, ...] = ("tokenizer", model)
-    if model == TINY:
-        key = (*key, *texts.key, tiny.vocabulary, *characters)
 
     def make() -> Tokenizer:
         require_supported(model)
@@ -116,7 +137,9 @@ def _tokenizer(s: Scenario, platform: DistilbertPlatform, folder: Path, texts: T
 
     try:
         _require_length(platform, model)
-        return kept(key, make)
+        learned = (*texts.key, tiny.vocabulary, *characters)
+        origin = learned if model == TINY else (settings_digest(model),)
+        return kept(("tokenizer", model, *origin), make)
     except MissingError as error:
         raise MissingError(f"{s.name}: platform.{error}") from None
     except ValueError as error:
@@ -145,9 +168,7 @@ def _signals(s: Scenario) -> dict[str, InsertedSignal]:
     }
 
 
-def _strategies(
-    s: Scenario, train: Corpus, tokenizer: Tokenizer
-) -> dict[str, TextStrategy]:
+def _strategies(s: Scenario, train: Corpus, tokenizer: Tokenizer) -> dict[str, TextStrategy]:
     """A strategy for each collective; BadData with everything that does not fit."""
     from learners.texts.planting import TextSignal, TextStrategy
 
@@ -159,9 +180,10 @@ def _strategies(
         target = target_of(s, name)
         if target not in labels:
             problems.append(target_problem(s, name, labels))
-        elif s.collectives[name].strategy == "feature_only" and not train.frequency[
-            labels.index(target)
-        ]:
+        elif (
+            s.collectives[name].strategy == "feature_only"
+            and not train.frequency[labels.index(target)]
+        ):
             problems.append(_nobody_plants(name, target, train))
         elif token is not None:
             every = None if signal.every == ONCE else int(signal.every)
@@ -258,6 +280,7 @@ def _platform(platform: DistilbertPlatform, folder: Path, made: Made) -> Success
         replicates=platform.replicates,
         seed=made.seed,
         keep=True,
+        people=made.people,
     )
 
 

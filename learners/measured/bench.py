@@ -28,7 +28,8 @@ import numpy.typing as npt
 from learners.curves import Array, require_range
 from learners.errors import MissingError
 from learners.measured.cache import Cache, digest_of, plain, using
-from learners.people import random_members
+from learners.measured.recruiting import Recruiting, recruited_members
+from learners.people import Ints, random_members
 from learners.success import SuccessFunction, require_names
 
 
@@ -218,17 +219,35 @@ class RandomMembers:
         people (`draw_people`, `attach`).
     people : int, ≥ 1, N
         How many the population has; collective k gets α_k N of them, rounded.
+    recruiting : Recruiting, optional
+        Who may join what; default everybody everything. Where by chance fewer people may join
+        than a size asks for, all of these are members.
     """
 
-    def __init__(self, platform: Callable[[int], SuccessFunction], people: int) -> None:
-        self.platform = platform
+    def __init__(
+        self,
+        platform: Callable[[int], SuccessFunction],
+        people: int,
+        recruiting: Recruiting | None = None,
+    ) -> None:
+        self.platform, self.recruiting = platform, recruiting
         self.people = int(require_range("people", people, 1.0, meaning="in the population"))
 
     def __call__(self, alpha: Array, rng: np.random.Generator) -> Outcome:
         platform = self.platform(int(rng.integers(2**32)))
-        attached = platform.attach(platform.draw_people(self.people, rng))
-        members = rng.permutation(random_members(alpha, self.people))
-        return Outcome(attached.by_membership(members), attached.also)
+        points = platform.draw_people(self.people, rng)
+        attached = platform.attach(points)
+        return Outcome(attached.by_membership(self._members(alpha, points, rng)), attached.also)
+
+    def _members(
+        self, alpha: Array, points: npt.NDArray[np.integer], rng: np.random.Generator
+    ) -> Ints:
+        members = random_members(alpha, self.people)
+        if self.recruiting is None:
+            return rng.permutation(members)
+        wanted = np.bincount(members, minlength=alpha.size + 1)[1:]
+        group = self.recruiting.groups(points, rng)
+        return recruited_members(wanted, group, self.recruiting.eligible, rng)
 
 
 def stream(seed: int, sizes: Iterable[float], replicate: int) -> np.random.SeedSequence:

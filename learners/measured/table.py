@@ -287,11 +287,8 @@ class TableSuccess(SuccessFunction):
 
 
 def _columns(rows: Sequence[Mapping[str, float]]) -> dict[str, Array]:
-    """Rows of numbers by name as columns, nan where a row has no such number.
-
-    In the order of their names: the cache keeps no other one.
-    """
-    names = sorted({name for row in rows for name in row})
+    """Rows of numbers by name as columns, nan where a row has no such number."""
+    names = sorted({name for row in rows for name in row})  # the cache keeps no other order
     return {name: np.array([row.get(name, np.nan) for row in rows], np.float64) for name in names}
 
 

@@ -6,6 +6,7 @@ Nothing here knows what the columns mean; `learners.texts.readers` does.
 from __future__ import annotations
 
 import codecs
+import csv
 import gzip
 import json
 import lzma
@@ -127,13 +128,24 @@ def _delimited(path: Path, written: str, delimiter: str) -> Cells:
     names = [str(name) for name in frame.iloc[0]]
     _require_distinct(path, names)
     places = [f"row {number}" for number in range(1, len(frame))]
-    short = frame.isna().any(axis=1).iloc[1:]  # an empty cell is "", one that is not there is nan
-    if short.any():
-        few = [place for place, is_short in zip(places, short, strict=True) if is_short]
-        came = f"got fewer cells than the {len(names)} columns in {some(few)} of {len(places)}"
+    short = _short(written, delimiter, len(names))
+    if short:
+        came = f"got fewer cells than the {len(names)} columns in {some(short)} of {len(places)}"
         raise _broken(path, f"{came}; {FULL}")
     columns = {name: frame[i].iloc[1:].tolist() for i, name in enumerate(names)}
     return Cells(columns, places)
+
+
+def _short(written: str, delimiter: str, columns: int) -> list[str]:
+    """Places of rows with fewer cells than columns; to pandas those cells are empty ones."""
+    before = csv.field_size_limit(max(csv.field_size_limit(), len(written)))
+    try:
+        lines = StringIO(written, newline=None)  # \r ends a line to pandas, too
+        every = csv.reader(lines, delimiter=delimiter)
+        rows = [len(row) for row in every if row and not (len(row) == 1 and row[0].isspace())]
+    finally:
+        csv.field_size_limit(before)
+    return [f"row {i}" for i, cells in enumerate(rows) if i and cells < columns]
 
 
 def _parquet(path: Path) -> Cells:

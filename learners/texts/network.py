@@ -12,7 +12,8 @@ torch and transformers come with the extra ``learners`` and are imported when fi
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ __all__ = ["TINY", "Tiny", "load_state", "make_network", "require_supported", "s
 
 TINY = "tiny"
 HEAD = ("pre_classifier.", "classifier.")
+SAID = 300  # characters of what a library said
 INITIAL_SD, INITIAL_WIDTH = 0.02, 768  # distilbert-base's
 DISTILBERT_SETTINGS = (
     "vocab_size",
@@ -107,26 +109,32 @@ def make_network(
     Raises
     ------
     MissingError
-        Without torch or transformers, or where the model is missing.
+        Without torch or transformers, or where the model is missing or contradicts itself.
     ValueError
-        Where the checkpoint cannot be read as DistilBERT or does not fit.
+        Where the checkpoint is no DistilBERT or BERT, or cannot read texts of this length.
     """
     if labels < 1 + single:
         raise ValueError(f"labels: got {labels}; must be ≥ {1 + single}")
     if length < 3:
         raise ValueError(f"length: got {length}; must be ≥ 3 (tokens, [CLS] and [SEP] included)")
-    weights: dict[str, Any] = {}
+    settings = {
+        "num_labels": labels,
+        "problem_type": "single_label_classification" if single else "multi_label_classification",
+        "bos_token_id": cls,
+        "eos_token_id": sep,
+        "pad_token_id": pad,
+    }
     if model == TINY:
         config = _tiny_config(tiny or Tiny(), vocabulary, length)
-    else:
-        config, weights = _pretrained(model)
-        _require_fits(model, config, vocabulary, length)
-    config.num_labels = labels
-    config.problem_type = "single_label_classification" if single else "multi_label_classification"
-    config.bos_token_id, config.eos_token_id, config.pad_token_id = cls, sep, pad
-    network = _random_network(config, seed)
-    if weights:
-        _fill(model, network, weights)
+        return _random_network(config, settings, seed).eval()
+    require_supported(model)
+    folder = locate(model, weights=True)
+    with _consistent(folder):
+        config, weights = _pretrained(folder)
+    _require_fits(folder, config, vocabulary, length)
+    with _consistent(folder):
+        network = _random_network(config, settings, seed)
+        _fill(network, weights)
     return network.eval()
 
 
@@ -199,22 +207,41 @@ def _tiny_config(tiny: Tiny, vocabulary: int, length: int) -> Any:
     )
 
 
-def _random_network(config: Any, seed: int) -> Any:
+def _random_network(config: Any, settings: Mapping[str, Any], seed: int) -> Any:
     """Weights from the seed, whatever has been drawn before; the caller's generator is left."""
     classes = _transformers()
     import torch
 
+    for name, value in settings.items():
+        setattr(config, name, value)
     config._attn_implementation = "sdpa"
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return classes.DistilBertForSequenceClassification(config).float()
 
 
-def _pretrained(model: str) -> tuple[Any, dict[str, Any]]:
+@contextmanager
+def _consistent(folder: str) -> Iterator[None]:
+    """Say of what fails that the checkpoint is to blame.
+
+    A config.json that holds nonsense, or something else than the weights, can end in nearly any
+    error of torch and transformers.
+    """
+    try:
+        yield
+    except MissingError:
+        raise
+    except Exception as problem:
+        came = " ".join(f"{type(problem).__name__}: {problem}".split())[:SAID]
+        raise MissingError(
+            f"model: {folder} does not hold what its config.json says ({came}); fetch the model "
+            "again, or write it anew with transformers' save_pretrained"
+        ) from problem
+
+
+def _pretrained(folder: str) -> tuple[Any, dict[str, Any]]:
     """Configuration and weights of a checkpoint, both in DistilBERT's names."""
-    require_supported(model)
     config = _transformers().DistilBertConfig
-    folder = locate(model, weights=True)
     found, weights = configuration(folder), _weights(folder)
     if found["model_type"] == "bert":
         return config(**bert_settings(found)), bert_weights(weights)
@@ -230,35 +257,32 @@ def _weights(folder: str) -> dict[str, Any]:
         try:
             weights |= load_file(path)
         except (OSError, SafetensorError) as problem:
-            raise MissingError(f"{path}: broken ({problem}); fetch the model again") from None
+            raise MissingError(
+                f"model: {path}: broken ({problem}); fetch the model again"
+            ) from None
     return {name: value.float() for name, value in weights.items()}
 
 
-def _require_fits(model: str, config: Any, vocabulary: int, length: int) -> None:
+def _require_fits(folder: str, config: Any, vocabulary: int, length: int) -> None:
     if vocabulary > config.vocab_size:
-        raise ValueError(
-            f"vocabulary: got {vocabulary} tokens; {model} has {config.vocab_size}: "
-            "the tokenizer is of another model"
+        raise MissingError(
+            f"model: {folder} has a tokenizer of {vocabulary} tokens, and a config.json of "
+            f"{config.vocab_size}: the tokenizer is of another model; fetch the model again"
         )
     if length > config.max_position_embeddings:
         raise ValueError(
-            f"length: got {length}; must be ≤ {config.max_position_embeddings} for {model} (tokens)"
+            f"length: got {length}; must be ≤ {config.max_position_embeddings} for {folder} (tokens)"
         )
 
 
-def _fill(model: str, network: Any, weights: Mapping[str, Any]) -> None:
+def _fill(network: Any, weights: Mapping[str, Any]) -> None:
     """Put the checkpoint's weights in; the head only if it is of the same shape."""
     own = network.state_dict()
     head = [name for name in own if name.startswith(HEAD)]
     if any(name not in weights or weights[name].shape != own[name].shape for name in head):
         weights = {name: value for name, value in weights.items() if name not in head}
         weights |= {name: own[name] for name in head}
-    try:
-        load_state(network, weights)
-    except ValueError as problem:
-        raise ValueError(
-            f"model: {model} does not hold what its config.json says; {problem}"
-        ) from None
+    load_state(network, weights)
 
 
 def _named(weights: Mapping[str, Any]) -> dict[str, Any]:

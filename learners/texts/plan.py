@@ -5,6 +5,8 @@ Both say by content what they are, so that a training can be named by all that i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from learners.errors import MissingError
 from learners.measured.cache import digest_of_arrays
 from learners.texts.encoded import Encoded
 from learners.texts.network import TINY, Tiny, make_network
@@ -79,7 +82,8 @@ class NetworkPlan:
 
     def make(self, seed: int) -> Any:
         """The untrained network; `seed` draws the weights that no checkpoint has."""
-        return make_network(**{**self.__dict__, "seed": seed})
+        with _of_platform():
+            return make_network(**{**self.__dict__, "seed": seed})
 
     @property
     def width(self) -> int:
@@ -93,7 +97,8 @@ class NetworkPlan:
         """What the network is, wherever its files lie, as JSON."""
         if self.model == TINY:
             return asdict(self)
-        return asdict(self) | {"model": content_digest(self.model), "tiny": None}
+        with _of_platform():
+            return asdict(self) | {"model": content_digest(self.model), "tiny": None}
 
 
 def machine_of(network: NetworkPlan, recipe: Recipe) -> dict[str, str]:
@@ -104,5 +109,16 @@ def machine_of(network: NetworkPlan, recipe: Recipe) -> dict[str, str]:
     MissingError
         The device that the recipe names is not there, or no torch.
     """
-    device = device_of(recipe.device).partition(":")[0]
-    return {"device": device, "precision": precision_of(recipe.precision, device, network.width)}
+    with _of_platform():
+        device = device_of(recipe.device).partition(":")[0]
+        precision = precision_of(recipe.precision, device, network.width)
+    return {"device": device, "precision": precision}
+
+
+@contextmanager
+def _of_platform() -> Iterator[None]:
+    """Name what is missing as a scenario does: platform.model, platform.device."""
+    try:
+        yield
+    except MissingError as error:
+        raise MissingError(f"platform.{error}") from error.__cause__

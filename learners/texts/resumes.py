@@ -120,9 +120,7 @@ def _pairs(
     return [(texts[name], labels[name]) for name in sorted(texts)]
 
 
-def _by_name(
-    files: Collection[PurePosixPath], suffix: str, where: str
-) -> dict[str, PurePosixPath]:
+def _by_name(files: Collection[PurePosixPath], suffix: str, where: str) -> dict[str, PurePosixPath]:
     """The files with this ending, however it is written, by their names without it."""
     found: dict[str, PurePosixPath] = {}
     for file in sorted(files):

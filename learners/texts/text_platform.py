@@ -4,9 +4,10 @@ A person is a text of the training part. Members report their text with the sign
 platform trains a classifier on what everybody reports; on texts that it has not seen, the signal is
 planted in all of them, and S is how often the target is predicted.
 
-by size         a random α_k·n of the n texts are members, the same ones of each replicate at every
-                size; S is the mean over replicates, which differ in who that is, in first weights
-                and in the order of the texts, with Student's interval.
+by size         N people, each one of the n texts (by default each text once), of whom a random
+                α_k·N are members, the same ones of each replicate at every size; S is the mean
+                over replicates, which differ in who that is, in first weights and in the order of
+                the texts, with Student's interval.
 by membership   the attached people's texts are trained on, members being who they are. The first
                 weights and the order are those of replicate 0: the same people in the same
                 collectives have the same S.
@@ -52,7 +53,7 @@ __all__ = ["TextPlatform"]
 
 Retrain = Literal["scratch", "continue"]
 VERSION = 1  # raise it when the code changes what a training comes to
-MEMBERS, WEIGHTS, ORDER = 0, 1, 2  # purposes of random numbers; append, never renumber
+MEMBERS, WEIGHTS, ORDER, PEOPLE = 0, 1, 2, 3  # purposes of random numbers; append, never renumber
 FACTORY = "distilbert, its trainings"  # what the cache lists them as
 
 
@@ -71,7 +72,7 @@ class TextPlatform(PeoplePlatform):
     Parameters
     ----------
     train : LabelledTexts, n texts
-        The people.
+        That people have.
     test : LabelledTexts
         On which success and quality are measured; in nobody's training.
     collectives : mapping of names to TextStrategy
@@ -89,6 +90,9 @@ class TextPlatform(PeoplePlatform):
     seed : int, ≥ 0
     keep : bool
         Whether trainings are kept in the cache in use (`learners.measured.cache`).
+    people : int, ≥ 1, N, optional
+        On how many people a training by size is; default one for each text. They are drawn anew
+        in each replicate, as `draw_people` does, and are the same ones at every size.
 
     Notes
     -----
@@ -111,6 +115,7 @@ class TextPlatform(PeoplePlatform):
         level: float = 0.95,
         seed: int = 0,
         keep: bool = False,
+        people: int | None = None,
     ) -> None:
         super().__init__(np.ones(len(train.encoded)), collectives, seed)
         _require(retrain, measure, replicates)
@@ -124,6 +129,9 @@ class TextPlatform(PeoplePlatform):
         self.strategies = tuple(collectives.values())
         self.retrain, self.measure, self.replicates, self.keep = retrain, measure, replicates, keep
         self.level = require_range("level", level, 0.0, 1.0, low_open=True, high_open=True)
+        n = len(self.weight)
+        given = n if people is None else people
+        self.people = int(require_range("people", given, 1.0, meaning="in the population"))
         self._forget()
 
     def attach(self, points: npt.ArrayLike) -> Self:
@@ -165,15 +173,22 @@ class TextPlatform(PeoplePlatform):
         self._state: tuple[str, Any] = ("", None)  # of the last of them: its key, the weights
 
     def _measure_at(self, sizes: Array) -> Array:
-        n = len(self.weight)
+        N = self.people
         each = []
         for r in range(self.replicates):
-            order = np.random.default_rng(self._stream(r, MEMBERS)).permutation(n)
-            membership = np.zeros(n, np.int64)
-            membership[order] = random_members(sizes, n)
-            each.append(self._result(_Training(np.arange(n), membership, r)))
+            order = np.random.default_rng(self._stream(r, MEMBERS)).permutation(N)
+            membership = np.zeros(N, np.int64)
+            membership[order] = random_members(sizes, N)
+            each.append(self._result(_Training(self._people_by_size(r), membership, r)))
         self.also = {name: float(np.mean([one[name] for one in each])) for name in each[0]}
         return np.array([self._success(one) for one in each])
+
+    def _people_by_size(self, replicate: int) -> Ints:
+        """The texts (N,) of the people of a replicate; as many people as texts have one each."""
+        if self.people == len(self.weight):
+            return np.arange(self.people)
+        rng = np.random.default_rng(self._stream(replicate, PEOPLE))
+        return self.draw_people(self.people, rng)
 
     def _measure_people(self, membership: Ints, sizes: Array) -> Array:
         points, _ = self._people()

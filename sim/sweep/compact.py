@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,7 +49,7 @@ def compact(folder: Path, base: Scenario) -> None:
     try:
         timing = _timing(folder, found)
         _write(folder / TIMING, timing.schema, [timing])
-        schema = table_schema(found.sources, base)
+        schema = table_schema(found.sources, base.flat(), base.names)
         _write(folder / TABLE, schema, _groups(found, schema))
         for path in parts:
             path.unlink(missing_ok=True)
@@ -59,11 +59,13 @@ def compact(folder: Path, base: Scenario) -> None:
         raise cannot_write(folder, error) from error
 
 
-def table_schema(sources: Sequence[Path], base: Scenario) -> pa.Schema:
+def table_schema(
+    sources: Sequence[Path], parameters: Iterable[str], collectives: Iterable[str]
+) -> pa.Schema:
     """Columns of ``runs.parquet``: the base's parameters in their order, others, outcomes."""
-    first = ["point", *base.flat()]
+    first = ["point", *parameters]
     last = ["digest", "replicate", "last_epoch"]
-    last += [f"{what}.{name}" for name in base.names for what in ("alpha", "success")]
+    last += [f"{what}.{name}" for name in collectives for what in ("alpha", "success")]
     last += ["stopped", "spent", "welfare", "status", "error"]
     schemas = []
     for path in sources:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from learners.errors import ResultsError
 from sim import results
+from sim.scenario import flat_tables
 from sim.sweep import tables
 from sim.sweep.compact import TIMING, rows_of, table_schema
 from sim.sweep.parts import SERIES, index, part_files
@@ -123,7 +124,8 @@ class SweepResults:
 
     def _runs(self) -> pd.DataFrame:
         found = index(self.folder)
-        schema = table_schema(found.sources, self.scenario)
+        base = results.tables_in(self.folder)  # the scenario's files may be gone
+        schema = table_schema(found.sources, flat_tables(base), base["collectives"])
         if not len(found.table):
             return schema.empty_table().to_pandas()
         return rows_of(found, found.table, schema).to_pandas()

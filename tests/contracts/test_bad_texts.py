@@ -14,6 +14,7 @@ import pytest
 
 from alphacrit.cli import main
 from learners.errors import MissingError, ScenarioError
+from sim.notes import notes_of
 from sim.scenario import load
 from sim.success_of import success_function
 
@@ -36,6 +37,7 @@ MADE = 'dataset = "generated"\ngenerated = { texts = 60 }'
 ROWS = [f'"say word{i % 7} and word{i % 5}",{"a|b" if i % 3 else "b"}' for i in range(50)]
 FILES = {
     "good.csv": "\n".join(["text,labels", *ROWS]) + "\n",
+    "rare.csv": "\n".join(["text,labels", *ROWS[:40], *["the last words,rare|a"] * 10]) + "\n",
     "empty.csv": "\n".join(["text,labels", *ROWS[:5], '"  ",a']) + "\n",
     "none.csv": "\n".join(["text,labels", *(f"word{i}," for i in range(20))]) + "\n",
     "header.csv": "text,labels\n",
@@ -44,6 +46,7 @@ FILES = {
     "note.doc": "no table",
     "bert/config.json": '{"model_type": "gpt2"}',
 }
+RARE = 'dataset = "rare.csv"\nshuffle = false'
 LABELS = 'must be a label of the data ("a" or "b")'
 
 CASES: dict[str, tuple[dict[int, str], str]] = {
@@ -182,6 +185,11 @@ CASES: dict[str, tuple[dict[int, str], str]] = {
         ':5: population.groups.g.where.labels: got "c"; must be a value of this column ("a" or '
         '"b")',
     ),
+    "a target that only texts to test on have": (
+        {6: 'strategy = "feature_only"', 7: 'target = "rare"', 12: RARE},
+        ':7: collectives.union.target: got "rare", but no text to train on has it; must be a label '
+        'that some have, with strategy = "feature_only" ("a" or "b")',
+    ),
     "all at once": (
         {7: 'target = "c"', 8: "signal = { token = 8000 }"},
         f':7: collectives.union.target: got "c"; {LABELS}\n:8: collectives.union.signal.token: ',
@@ -214,6 +222,17 @@ def written(place: Path, change: dict[int, str]) -> Path:
 def test_the_good_file_is_good(place: Path) -> None:
     assert load(written(place, {})).platform.test == 10
     assert load(written(place, {12: MADE, 7: 'target = "topic_1"'})).platform.generated.texts == 60
+
+
+@needs_tokenizers
+def test_a_target_that_members_teach_is_told(place: Path) -> None:
+    s = load(written(place, {7: 'target = "rare"', 12: RARE}))
+    assert [note for note in notes_of(s) if ".target" in note] == [
+        'collectives.union.target: "rare" is a label that no text to train on has; only members '
+        "teach it to the model"
+    ]
+    assert not any(".target" in note for note in notes_of(load(written(place, {12: RARE}))))
+    assert load(written(place, {6: 'strategy = "feature_only"', 12: RARE})).names == ("union",)
 
 
 @needs_tokenizers
@@ -277,7 +296,7 @@ def test_a_device_that_is_not_there(place: Path, capsys: Any) -> None:
     for command in (["run", "s.toml"], ["learn", "s.toml", "--sizes", "0.1", "-r", "1"]):
         assert main(command) == 6
         said = capsys.readouterr().err
-        assert "device: got 'cuda'; torch finds 0" in said and "Traceback" not in said
+        assert "platform.device: got 'cuda'; torch finds 0" in said and "Traceback" not in said
     assert not (place / "results").exists()
 
 

@@ -201,6 +201,17 @@ def test_another_file_is_never_written_over(answer, place) -> None:
     assert list(Cache().entries()) == []  # found out before anything was measured
 
 
+@pytest.mark.parametrize("name", ["t.csv", "t", "deep/t.parquet.gz"])
+def test_a_table_is_parquet_and_is_named_so(answer, place, name) -> None:
+    code, _, err = answer("learn", "bayes.toml", "--sizes", "0.1", "-r", "1", "--out", name)
+    assert code == 2
+    said = " ".join(err.replace("│", " ").split())
+    assert f'--out: got "{name}"; must end in .parquet' in said
+    assert not (place / name).exists() and list(Cache().entries()) == []
+    few = ("learn", "bayes.toml", "--sizes", "0.1", "-r", "1", "--out", "T.PARQUET")
+    assert answer(*few)[0] == 0 and (place / "T.PARQUET").exists()
+
+
 # --- the cache -----------------------------------------------------------------------------------
 
 

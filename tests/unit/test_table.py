@@ -50,6 +50,18 @@ def test_a_table_without_anything_else_is_read_and_one_with_it_is_whole(tmp_path
         MeasuredTable.of(["union"], old.sizes, old.success, also=rows[:2])
 
 
+def test_what_else_was_measured_has_one_order_from_the_cache_or_not(tmp_path):
+    rows = [{"top1": 0.5, "accuracy": 0.25}, {"accuracy": 0.75, "included": 1.0}]
+    made = MeasuredTable.of(["union"], [0.1, 0.2], [0.3, 0.4], also=rows)
+    kept = [dict(sorted(row.items())) for row in reversed(rows)]
+    cached = MeasuredTable.of(["union"], [0.2, 0.1], [0.4, 0.3], also=kept)
+    names = ["also.accuracy", "also.included", "also.top1"]
+    assert list(made.frame)[4:] == list(cached.frame)[4:] == names
+    assert made.also["top1"][0] == cached.also["top1"][1] == 0.5
+    assert np.isnan(made.also["top1"][1])
+    assert list(read_table(made.save(tmp_path / "t.parquet")).frame)[4:] == names
+
+
 # ---------------------------------------------------------------- the fit
 
 

@@ -154,23 +154,42 @@ def test_a_bert_that_is_not_exactly_a_distilbert_is_refused(tmp_path, settings, 
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("changes", "error", "message"),
     [
-        ({"length": 25}, r"length: got 25; must be ≤ 24 .* \(tokens\)"),
-        ({"vocabulary": 61}, "vocabulary: got 61 tokens; .* has 60: the tokenizer is of another"),
+        ({"length": 25}, ValueError, r"length: got 25; must be ≤ 24 .* \(tokens\)"),
+        ({"vocabulary": 61}, MissingError, "of 61 tokens, and a config.json of 60: the tokenizer"),
     ],
 )
-def test_what_does_not_fit_the_checkpoint(distilbert, changes, message):
-    with pytest.raises(ValueError, match=message):
+def test_what_does_not_fit_the_checkpoint(distilbert, changes, error, message):
+    with pytest.raises(error, match=message):
         make_network(distilbert[0], 3, False, **(SMALL | changes))
 
 
-def test_weights_that_are_not_what_the_configuration_says(distilbert, tmp_path):
+@pytest.mark.parametrize(
+    ("said", "came"),
+    [
+        ({"n_layers": 3}, "ValueError: weights: got .*layer.2"),
+        ({"activation": "gelo"}, "gelo"),
+        ({"n_heads": 5}, "5"),
+        ({"dropout": "much"}, "much"),
+        ({"model_type": "bert"}, "KeyError"),
+    ],
+)
+def test_a_checkpoint_that_is_not_what_its_configuration_says(distilbert, tmp_path, said, came):
     tiny().save_pretrained(tmp_path)
     path = tmp_path / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"n_layers": 3}))
-    with pytest.raises(ValueError, match=r"does not hold what its config\.json says.*layer\.2"):
+    path.write_text(json.dumps(json.loads(path.read_text()) | said))
+    words = rf"^model: .* does not hold what its config\.json says \(.*{came}.*\); fetch the model"
+    with pytest.raises(MissingError, match=words) as error:
         make_network(str(tmp_path), 3, False, **SMALL)
+    assert str(tmp_path) in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("size", ["512", 0, True, None])
+def test_sizes_that_are_none(tmp_path, size):
+    (tmp_path / "config.json").write_text(json.dumps({"max_position_embeddings": size}))
+    with pytest.raises(MissingError, match="^model: .*: got max_position_embeddings = "):
+        pretrained.configuration(str(tmp_path))
 
 
 # ── where models are ─────────────────────────────────────────────────────────────────────────────

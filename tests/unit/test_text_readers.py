@@ -97,6 +97,49 @@ def test_what_a_cell_of_labels_can_be(tmp_path):
     assert "b|a" in other.names
 
 
+def label_sets(corpus: Corpus) -> list[set[str]]:
+    return [{n for n, h in zip(corpus.names, row, strict=True) if h} for row in corpus.labels]
+
+
+def test_lists_as_python_and_numpy_write_them(tmp_path):
+    cells = [["a", "b"], ["it's", 'say "c"'], [], np.array(["a", "b"]), ["a|b, c"], ["\\ é"]]
+    more = ["['a', 'b'", "['a', other]", "[a, b]", " [ 'a','b', ] "]
+    frame = pd.DataFrame({"text": "x", "labels": [*cells, *more]})
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    assert frame["labels"].astype(str)[3] == "['a' 'b']"  # what Python alone would read as 'ab'
+    assert label_sets(read_corpus(tmp_path / "x.csv")) == [
+        {"a", "b"}, {"it's", 'say "c"'}, set(), {"a", "b"}, {"a|b, c"}, {"\\ é"},
+        {"['a', 'b'"}, {"['a', other]"}, {"[a, b]"}, {"a", "b"},
+    ]  # fmt: skip
+
+
+def test_whole_numbers_have_no_decimals_beside_empty_cells(tmp_path):
+    frame = pd.DataFrame(
+        {"text": list("xyzw"), "labels": [1, None, 3, 2.5], "group": [4, 4, None, 5]}
+    )
+    assert frame["labels"].dtype == float
+    frame.to_parquet(tmp_path / "x.parquet")
+    corpus = read_corpus(tmp_path / "x.parquet", group="group")
+    assert label_sets(corpus) == [{"1"}, set(), {"3"}, {"2.5"}]
+    assert corpus.groups is not None and corpus.groups.tolist() == [0, 0, 1, 2]
+    frame.assign(labels=pd.array([1, None, 3, 2], "Int64")).to_parquet(tmp_path / "x.parquet")
+    assert read_corpus(tmp_path / "x.parquet").names == ("1", "2", "3")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_rows_that_are_whole_are_not_told_to_be_short(tmp_path, end):
+    """Empty and blank lines are no rows; a text may be long and go over several lines."""
+    long = "word " * 40_000
+    rows = ["text,labels", "x,", "", f'{long},"a"', "   ", f'"one{end}{end}two ""x""",b', 'a "q",b']
+    (tmp_path / "x.csv").write_bytes(end.join(rows).encode())
+    limit = csv.field_size_limit()
+    assert label_sets(read_corpus(tmp_path / "x.csv")) == [set(), {"a"}, {"b"}, {"b"}]
+    assert csv.field_size_limit() == limit
+    (tmp_path / "x.csv").write_bytes(end.join([*rows, "z"]).encode())
+    with pytest.raises(CorpusError, match=r"fewer cells than the 2 columns in 1 \(row 5\) of 5"):
+        read_corpus(tmp_path / "x.csv")
+
+
 def test_encodings(tmp_path):
     (tmp_path / "x.csv").write_bytes("text,labels\ncafé “x”,a\nthé,b\n".encode("cp1252"))
     assert read_corpus(tmp_path / "x.csv", encoding="cp1252").texts == ("café “x”", "thé")
@@ -161,6 +204,11 @@ FAULTS = {
     "too many cells": ("x.csv", b"text,labels\na,b,c\n", {}, [
         ("dataset", "x.csv: Expected 2 fields in line 2, saw 3; must have a cell for each column "
                     "(in quotes where a text has the delimiter)")]),
+    "too few cells": ("x.csv", b"text,labels\na,b\nc\n\nd,\n\"e\"\n", {}, [
+        ("dataset", "x.csv: got fewer cells than the 2 columns in 2 (row 2, row 4) of 4; must have "
+                    "a cell for each column (in quotes where a text has the delimiter)")]),
+    "too few cells in TSV": ("x.tsv", b"text\tlabels\nx\ta\ny,b\n", {}, [
+        ("dataset", "x.tsv: got fewer cells than the 2 columns in 1 (row 2) of 2; must have…")]),
     "no Parquet": ("x.parquet", b"nonsense", {}, [("dataset", "x.parquet: Parquet …")]),
     "wrong encoding": ("x.csv", "text,labels\ncafé,a\n".encode("cp1252"), {}, [
         ("encoding", "x.csv: got the byte 0xe9 at position 15, which is not utf-8; is it cp1252? "
@@ -168,6 +216,15 @@ FAULTS = {
     "wrong encoding of lines": ("x.jsonl", "{}".encode("utf-16"), {}, [
         ("encoding", "x.jsonl: got the byte 0xff at position 0, which is not utf-8; is it "
                      'utf-16? then set encoding = "utf-16"')]),
+    "no utf-16, an even number of bytes": (
+        "x.csv", b"text,labels\nabc,a\nx,bb\n", {"encoding": "utf-16"}, [
+        ("encoding", "x.csv: got no zero byte, so that it is not utf-16; is it utf-8? then set "
+                     'encoding = "utf-8"')]),
+    "no utf-16, an odd number": ("x.csv", b"text,labels\nabc,a\nx,b\n", {"encoding": "utf-16"}, [
+        ("encoding", 'x.csv: got no zero byte, so that it is not utf-16; is it utf-8? then…')]),
+    "no utf-16, lines": (
+        "x.jsonl", b'{"text": "caf\xe9", "labels": "a"}', {"encoding": "UTF-16LE"}, [
+        ("encoding", "x.jsonl: got no zero byte, so that it is not utf-16-le; is it cp1252? …")]),
     "not even cp1252": ("x.csv", b"text,labels\n\x81,a\n", {"encoding": "cp1252"}, [
         ("encoding", "x.csv: got the byte 0x81 at position 12, which is not cp1252; must be the "
                      "encoding of the file")]),
@@ -282,6 +339,38 @@ def test_half_a_pair(tmp_path, layout):
     message = r"got 2 files \(.*00002.txt, .*00010.lab\) alone; must be pairs of NNNNN.txt and"
     with pytest.raises(CorpusError, match=message):
         read_corpus(path)
+
+
+@pytest.mark.parametrize("layout", ["folder", "zip"])
+def test_upper_case_names_are_read_too(tmp_path, layout):
+    files = original_files(PEOPLE)
+    for old, new in {
+        "00002.txt": "00002.TXT",
+        "00010.txt": "00010.TXT",
+        "00010.lab": "00010.LAB",
+    }.items():
+        files[new] = files.pop(old)
+    corpus = read_corpus(written(tmp_path, files, layout))
+    assert corpus.texts == tuple(text for text, _ in PEOPLE.values())
+    assert corpus.labels.sum(axis=1).tolist() == [1, 2, 0]
+
+
+def test_upper_case_names_in_a_zip_are_refused_as_others_are(tmp_path):
+    files = original_files(PEOPLE)
+    path = written(tmp_path, files | {"00001.TXT": b"another"}, "zip")
+    message = r"got corpus/00001.TXT and corpus/00001.txt; must be one .txt file of a name"
+    with pytest.raises(CorpusError, match=message):
+        read_corpus(path)
+    files["00010.LAB"] = files.pop("00010.lab")
+    del files["00010.txt"]
+    with pytest.raises(CorpusError, match=r"got 1 file \(corpus/00010.LAB\) alone"):
+        read_corpus(written(tmp_path, files, "zip"))
+
+
+def test_a_single_file_in_a_zip_may_be_upper_case(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("RESUMES.TXT", single_file(PEOPLE))
+    assert len(read_corpus(tmp_path / "x.zip")) == 3
 
 
 def test_a_folder_of_something_else(tmp_path):

@@ -214,7 +214,7 @@ def test_learn_measures_it_and_a_table_takes_its_place(place: Path, answer) -> N
     code, document, _ = answer("learn", "s.toml", *sizes, "-j", "2", "--out", "t.parquet", "--json")
     assert code == 0 and document["measurements"] == 4
     table = read_table("t.parquet")
-    assert list(table.also) == ["accuracy", "precision", "recall", "top1.union", "included.union"]
+    assert list(table.also) == ["accuracy", "included.union", "precision", "recall", "top1.union"]
     np.testing.assert_array_equal(table.also["top1.union"], table.success[:, 0])
     assert table.success[2:].min() > table.success[:2].max()
     assert table.meta["setup"]["settings"]["machine"]["device"] == "cpu"
