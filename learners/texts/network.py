@@ -271,7 +271,8 @@ def _require_fits(folder: str, config: Any, vocabulary: int, length: int) -> Non
         )
     if length > config.max_position_embeddings:
         raise ValueError(
-            f"length: got {length}; must be ≤ {config.max_position_embeddings} for {folder} (tokens)"
+            f"length: got {length}; must be ≤ {config.max_position_embeddings} for {folder} "
+            "(tokens)"
         )
 
 

@@ -98,7 +98,10 @@ def test_the_retrained_transformer_tips_and_a_handful_do_not() -> None:
     assert few.summary["final"]["union"]["alpha"] == 0.0
 
 
-@pytest.mark.parametrize("claim", [CLAIMS[0], CLAIMS[5]], ids=lambda claim: claim.words)
+TWO = [claim for claim in CLAIMS if claim.words.startswith(("feature–label", "one token"))]
+
+
+@pytest.mark.parametrize("claim", TWO, ids=lambda claim: claim.words)
 @needs_transformers
 def test_what_the_papers_found_holds_on_the_small_network(claim) -> None:
     """Two of benchmarks/orderings.py, one training each; there with seeds and intervals."""
@@ -110,4 +113,4 @@ def test_what_the_papers_found_holds_on_the_small_network(claim) -> None:
         ).success[0, 0]
         for case in (claim.high, claim.low)
     )
-    assert high > low + 0.2
+    assert len(TWO) == 2 and high > low + 0.2

@@ -42,7 +42,7 @@ replications = 1
 [sweep.vary]
 "population.cost" = [0.3, 0.4]
 """
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "{", *(f"word{i}" for i in range(7))]
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "{", *(f"word{i}" for i in range(7))]
 
 
 def write_model(folder: Path) -> None:
@@ -176,7 +176,7 @@ def test_other_weights_are_noticed_in_the_same_process(place: Path) -> None:
     [
         ({"n_layers": 2}, "weights: got distilbert.transformer.layer.1"),
         ({"activation": "gelo"}, "gelo"),
-        ({"vocab_size": 9}, "weights: |of 12 tokens"),
+        ({"vocab_size": 9}, "of 13 tokens"),
         ({"dim": "wide"}, "got dim = 'wide'"),
     ],
 )
@@ -197,4 +197,6 @@ def test_a_broken_configuration_is_said_at_its_key(place: Path) -> None:
     (place / "model/config.json").write_text("{")
     with pytest.raises(MissingError) as error:
         alphacrit.load("s.toml")
-    assert str(error.value).startswith("folders: platform.model: model/config.json: cannot be read (")
+    assert str(error.value).startswith(
+        "folders: platform.model: model/config.json: cannot be read ("
+    )

@@ -188,7 +188,7 @@ def test_a_checkpoint_that_is_not_what_its_configuration_says(distilbert, tmp_pa
 @pytest.mark.parametrize("size", ["512", 0, True, None])
 def test_sizes_that_are_none(tmp_path, size):
     (tmp_path / "config.json").write_text(json.dumps({"max_position_embeddings": size}))
-    with pytest.raises(MissingError, match="^model: .*: got max_position_embeddings = "):
+    with pytest.raises(MissingError, match=r"^model: .*: got max_position_embeddings = "):
         pretrained.configuration(str(tmp_path))
 
 

@@ -13,7 +13,11 @@ from sim.scenario import Scenario, load
 from sim.scenario_variation import _copied, _Doubt, _rebuilt, varied
 
 LIBRARY = Path(__file__).resolve().parents[2] / "scenarios"
-FILES = sorted(path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob("*.toml"))
+FILES = sorted(
+    path.relative_to(LIBRARY).as_posix()
+    for path in LIBRARY.rglob("*.toml")
+    if "resumes_corpus" not in path.read_text("utf-8")  # which does not come with the project
+)
 
 
 def numbers(scenario: Scenario) -> dict[str, float]:
