@@ -21,6 +21,7 @@ from sim.people import Codes, PeopleSet
 from sim.person import Columns, Person, checked, views
 from sim.scenario import Scenario
 from sim.scenario_check import did_you_mean
+from sim.stepping import SteppingModel
 
 if TYPE_CHECKING:
     from learners.success import SuccessFunction
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["PeopleModel", "Person"]
 
 
-class PeopleModel(mesa.Model):
+class PeopleModel(SteppingModel):
     """A ``mesa.Model`` over a population in columns.
 
     A subclass sets ``scenario``, ``population``, ``success``, ``collectives``, ``groups``,
