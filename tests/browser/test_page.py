@@ -174,11 +174,11 @@ def test_two_scenarios_side_by_side_stay_in_step(visit: Visit) -> None:
             expect(each).to_contain_text(f"Epoch {number}.")
     button(page, "▶").click()
     expect(words(page).first).to_contain_text(re.compile(r"Epoch [1-9]\d\."))
-    shown = page.evaluate(
-        "[...document.querySelectorAll('.alphacrit-words')].map(e => e.innerText.split('.')[0])"
-    )
-    assert shown[0] == shown[1]
     button(page, "❚❚").click()
+    page.wait_for_function(  # the last epoch's words reach the browser one after the other
+        "new Set([...document.querySelectorAll('.alphacrit-words')]"
+        ".map(e => e.innerText.split('.')[0])).size === 1"
+    )
     page.set_viewport_size({"width": 1600, "height": 1500})
     picture(page, "side-by-side")
 
