@@ -1,8 +1,4 @@
-"""The platform of texts owes what every success function owes, and trains on what people report.
-
-As for other trained platforms (`test_row_platforms`) the battery comes with few sizes, and without
-the claims that a trained model does not make.
-"""
+"""The platform of texts owes what every success function owes, and trains on what people report."""
 
 from __future__ import annotations
 
@@ -18,7 +14,8 @@ from learners.progress import listening
 from learners.texts import text_platform as module
 from learners.texts.checkpoint import Checkpoint
 from learners.texts.planting import carries, report_all
-from tests.contracts import test_success_functions as battery
+from tests.contracts import battery
+from tests.contracts import test_success_functions as claims
 from tests.texts_world import PEOPLE, RECIPE, TESTED, text_platform
 
 TWO = {"a": ("feature_label", "{", 4, 2), "b": ("feature_only", "}", None, 0)}
@@ -41,36 +38,15 @@ def platform(request, one_thread):
     return MADE[request.param]()
 
 
-def few(monkeypatch):
-    full = battery.sizes
-    monkeypatch.setattr(
-        battery,
-        "sizes",
-        lambda success, *shape, seed=0: full(success, *(min(n, 3) for n in shape), seed=seed),
-    )
-
-
-@pytest.mark.parametrize(
-    "claim",
-    [
-        battery.test_it_says_what_it_is,
-        battery.test_one_row_equals_many,
-        battery.test_nobody_gets_nothing,
-        battery.test_pickles,
-        battery.test_inputs_are_left_alone_and_the_answer_is_the_callers,
-        battery.test_outside_the_simplex_is_refused,
-        battery.test_membership_equals_sizes,
-    ],
-    ids=lambda claim: claim.__name__,
-)
+@pytest.mark.parametrize("claim", battery.OF_TRAINED_PLATFORMS, ids=lambda claim: claim.__name__)
 def test_the_battery(platform, claim, monkeypatch):
-    few(monkeypatch)
+    battery.few(monkeypatch, rows=3)
     claim(platform)
 
 
 @pytest.mark.parametrize("shape", [(), (2, 1), (0,)])
 def test_shapes_type_and_range(platform, shape):
-    battery.test_shapes_type_and_range(platform, shape)
+    claims.test_shapes_type_and_range(platform, shape)
 
 
 # --- what is trained ------------------------------------------------------------------------------
