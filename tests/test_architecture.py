@@ -18,9 +18,13 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("learners", "sim", "analysis", "alphacrit")  # a room may use those before it
 HOMES = {
     "mesa": (
-        "sim/model.py", "sim/agents.py", "sim/people.py", "sim/person.py", "sim/stepping.py",
+        "sim/model.py",
+        "sim/agents.py",
+        "sim/people.py",
+        "sim/person.py",
+        "sim/stepping.py",
         "alphacrit/page/*",
-    ),  # fmt: skip
+    ),
     "solara": ("alphacrit/page/*",),
     "PIL": ("analysis/figure*",),
     "matplotlib": ("analysis/figure*",),
