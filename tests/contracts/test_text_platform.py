@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import t
 
 from learners.errors import NoSolutionError
+from learners.measured.bounded_mean import bounded_mean_interval
 from learners.measured.cache import Cache, using
 from learners.progress import listening
 from learners.texts import text_platform as module
@@ -126,15 +126,14 @@ def test_both_measures_and_the_quality_are_of_one_model():
         np.testing.assert_allclose(value * TESTED, np.rint(value * TESTED))  # of so many texts
 
 
-def test_the_interval_is_students():
+def test_the_interval_is_that_of_the_replicates():
     platform = text_platform(replicates=3)
     (low, high), value = platform.interval([0.2]), platform.at([0.2])
     each = np.array([platform._success(platform._result(platform_training(platform, r)))[0]
                      for r in range(3)])  # fmt: skip
-    half = t.ppf(0.975, 2) * each.std(ddof=1) / np.sqrt(3)
-    middle = each.mean()
-    np.testing.assert_allclose(value, middle)
-    np.testing.assert_allclose([low[0], high[0]], np.clip([middle - half, middle + half], 0, 1))
+    np.testing.assert_allclose(value, each.mean())
+    wanted = bounded_mean_interval(each, np.zeros(3, int), 1, 0.95)
+    np.testing.assert_allclose([low[0], high[0]], [wanted[0][0], wanted[1][0]])
     assert low[0] <= value[0] <= high[0]
 
 
