@@ -35,7 +35,7 @@ HOMES = {
     "transformers": ("learners/*",),
     "numba": ("sim/kernels*",),
     "networkx": ("sim/networks.py",),
-    "ray": ("sim/sweep/cluster.py",),
+    "ray": ("sim/ray_nodes.py",),
     "SALib": ("sim/sweep/design.py", "analysis/sensitivity.py"),
 }
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
