@@ -304,6 +304,7 @@ def show(file: File, set_: Set = None, seed: Seed = None, json: Json = False) ->
                 "file": file,
                 "resolved": scenario.resolved(),
             }
+            | ({"sweep": scenario.resolved_sweep()} if scenario.sweep else {})
             | notes
             | ({"signals": known} if known else {})
         )

@@ -22,6 +22,7 @@ from alphacrit.cli import (
     noted,
     read,
 )
+from alphacrit.cli_cluster import GpusPerRun, On, check_cluster
 
 REPLICATES, TRAININGS, CONFIDENCE, PRECISION = 5, 1000, 0.95, 0.1
 
@@ -42,6 +43,7 @@ TABLE, MASS = "A table of S", "The critical mass instead"
         "alphacrit learn my-platform.toml -j 4",
         'alphacrit learn my-platform.toml --sizes "0.01,0.02,0.05,0.1" --out s.parquet',
         "alphacrit learn two.toml --sizes union=0.01,0.1 --sizes guild=0.05,0.2",
+        "alphacrit learn my-platform.toml --on ray://head:10001 --gpus-per-run 0.5",
         "alphacrit learn my-platform.toml --critical-mass 0.5",
     )
 )
@@ -143,6 +145,8 @@ def learn(
         Literal["log", "linear"] | None,
         typer.Option("--scale", help="Spacing of the sizes; default log."),
     ] = None,
+    on: On = None,
+    gpus_per_run: GpusPerRun = None,
     cache: Folder = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -159,6 +163,7 @@ def learn(
 
     table_only = {
         "--sizes": sizes, "--num": num, "--replicates": replicates, "-j": workers, "--out": out,
+        "--on": on,
     }  # fmt: skip
     mass_only = {
         "--confidence": confidence, "--precision": precision,
@@ -167,6 +172,7 @@ def learn(
     searching = critical_mass is not None
     others: Mapping[str, object] = table_only if searching else mass_only
     _refuse(others, searching)
+    check_cluster(on, gpus_per_run)
     scenario = read(file, set_, seed)
     setup(scenario)  # refuses what cannot be measured
     notes = noted(scenario, silent=json or quiet)
@@ -185,8 +191,9 @@ def learn(
         else:
             points = measuring.sizes_of(scenario, sizes or (), from_, to, num, scale, quiet)
             document = measuring.measure(
-                scenario, points, _or(replicates, REPLICATES), _or(workers, 1), out, kept, told
-            )
+                scenario, points, _or(replicates, REPLICATES), _or(workers, 1), out, kept, told,
+                on, gpus_per_run or 0.0,
+            )  # fmt: skip
     except SizesError as error:
         raise typer.BadParameter(str(error)) from None
     except KeyboardInterrupt:

@@ -11,12 +11,13 @@ import typer
 
 from alphacrit import terminal
 from alphacrit.cli import INTERRUPTED, File, Json, Quiet, Seed, Set, app, examples, guarded, read
+from alphacrit.cli_cluster import WHERE, GpusPerRun, On, check_cluster
 
 if TYPE_CHECKING:
     from sim.sweep.plan import Plan
 
 FAILED_RUNS = 4
-HOW, WHERE = "How it is run", "Shards and clusters"
+HOW = "How it is run"
 
 
 @app.command(
@@ -95,22 +96,8 @@ def sweep(
             "--resume, puts the table together.",
         ),
     ] = None,
-    on: Annotated[
-        str | None,
-        typer.Option(
-            "--on",
-            metavar="ray",
-            rich_help_panel=WHERE,
-            help="Run on a Ray cluster: ray ($RAY_ADDRESS, or one on this machine), "
-            "or ray://HOST:PORT.",
-        ),
-    ] = None,
-    gpus_per_run: Annotated[
-        float | None,
-        typer.Option(
-            "--gpus-per-run", min=0.0, rich_help_panel=WHERE, help="GPUs for each run on Ray."
-        ),
-    ] = None,
+    on: On = None,
+    gpus_per_run: GpusPerRun = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -214,7 +201,4 @@ def _check(
             raise typer.BadParameter(f"got {seconds:g}; must be > 0 (seconds)", param_hint=name)
     if retry_failed and not resume:
         raise typer.BadParameter("--retry-failed goes with --resume")
-    if on is not None and not re.fullmatch(r"ray|ray://[^\s/]+|[^\s/:]+:\d+", on):
-        raise typer.BadParameter(f"got {on!r}; must be ray or ray://HOST:PORT", param_hint="--on")
-    if gpus_per_run is not None and on is None:
-        raise typer.BadParameter("--gpus-per-run goes with --on ray")
+    check_cluster(on, gpus_per_run)

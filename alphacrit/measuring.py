@@ -136,11 +136,12 @@ def _whole(s: Scenario, text: str, quiet: bool) -> Array:
 
 def measure(
     s: Scenario, sizes: Array, replicates: int, workers: int, out: Path | None,
-    cache: Cache, told: Told,
+    cache: Cache, told: Told, on: str | None = None, gpus_per_run: float = 0.0,
 ) -> dict[str, Any]:  # fmt: skip
     """Measure, write the table, and sum up as the document of ``--json``."""
     from learners.measured.table import TableSuccess
     from sim import learning
+    from sim.learning_cluster import RayTrainings
 
     path = Path(f"{s.name}.parquet") if out is None else out
     if path.suffix.lower() != ".parquet":
@@ -149,7 +150,8 @@ def measure(
     clock = time.perf_counter()
     with told, listening(told.hear):
         table = learning.learn(
-            s, sizes, replicates, workers=workers, cache=cache, progress=told
+            s, sizes, replicates, workers=workers, cache=cache, progress=told,
+            elsewhere=None if on is None else RayTrainings(s, on, workers, gpus_per_run),
         )  # fmt: skip
     function = TableSuccess(table)
     table.save(path)

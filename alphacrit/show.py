@@ -104,6 +104,21 @@ def sections(each: Scenario) -> Iterator[tuple[str, list[Row]]]:
     yield "[revision]", list(_rows(each.revision))
     if each.principal is not None:
         yield "[principal]", list(_rows(each.principal))
+    if each.sweep is not None:
+        yield "[sweep]", list(_sweep_rows(each))
+
+
+def _sweep_rows(each: Scenario) -> Iterator[Row]:
+    """How often and by which design, then one row for each address that varies."""
+    from sim.toml_text import inline
+
+    assert each.sweep is not None
+    varying = (each.resolved_sweep() or {}).get("vary", {})
+    for row in _rows(each.sweep):
+        if row[0].split(".")[0] != "vary":
+            yield row
+    for address, values in varying.items():
+        yield "vary", inline(values), "", f"values of {address}"
 
 
 def _rows(part: Part, prefix: str = "", unit: str = "", lead: str = "") -> Iterator[Row]:

@@ -146,7 +146,7 @@ class Watch:
     def hear(self, what: str, done: int, total: int) -> None:
         """Show how far a training is (a listener of ``learners.progress``)."""
         bar = self._visible()
-        if bar is None:
+        if bar is None or not total:
             return
         if self._training is None:
             self._training = bar.add_task(what, total=total, unit="samples")

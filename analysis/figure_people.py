@@ -31,8 +31,12 @@ class LiveField(Picture):
 
     title = "The people"
 
-    def __init__(self, population: Population, names: tuple[str, ...]) -> None:
+    def __init__(
+        self, population: Population, names: tuple[str, ...], on_network: bool = False
+    ) -> None:
         super().__init__(_field_axes())
+        if on_network:
+            self.title = f"The people (a network of over {MOST_NODES:,} is not drawn)"
         self.names = names
         (axes,) = self.figure.axes
         self._order = willing_first(population)
@@ -92,7 +96,7 @@ def people_picture(
 ) -> Picture:
     """The network where there is one that can be drawn, else the field."""
     if graph is None or kind is None or population.size > MOST_NODES:
-        return LiveField(population, names)
+        return LiveField(population, names, on_network=graph is not None)
     return LiveNetwork(graph, layout(graph, kind, population.group), names)
 
 

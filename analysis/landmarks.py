@@ -6,7 +6,7 @@ often for one, the landmarks say so and the rest is there all the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from analysis.equilibria import Equilibrium, equilibria
 from analysis.threshold import critical_threshold, investment
@@ -25,20 +25,38 @@ class Landmarks:
     investment : B in total by collective, in utility; absent where there is none
     points : equilibria of the endless, well-mixed population
     missing : why something is not known; empty where everything is
+    mixed : whether everybody sees everybody, as the marks suppose; on a network the same size may
+        grow or die, and no sentence may follow from them
     """
 
     alpha_crit: dict[str, float | None] = field(default_factory=dict)
     investment: dict[str, float] = field(default_factory=dict)
     points: tuple[Equilibrium, ...] = ()
     missing: str = ""
+    mixed: bool = True
 
     def stable(self, k: int) -> tuple[float, ...]:
         """Sizes of the k-th collective (from 0) in the stable equilibria, ascending."""
         return tuple(sorted({point.alpha[k] for point in self.points if point.stable}))
 
 
+NEIGHBOURS = (
+    "On this network people see their neighbours only, and what happens hangs on where members "
+    "sit. The lines are those of a population where everybody sees everybody."
+)
+
+
 def landmarks(scenario: Scenario) -> Landmarks:
     """The landmarks of a scenario; one with a costly platform has none."""
+    network = scenario.population.network
+    if network is None or network.kind == "complete":
+        return _mixed(scenario)
+    marks = _mixed(scenario)
+    return replace(marks, mixed=False, missing=f"{NEIGHBOURS} {marks.missing}".rstrip())
+
+
+def _mixed(scenario: Scenario) -> Landmarks:
+    """The landmarks of a population where everybody sees everybody."""
     if scenario.platform.learner in COSTLY_LEARNERS:
         return Landmarks(missing="a training takes too long to solve for the tipping point here")
     crit: dict[str, float | None] = {}

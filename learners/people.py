@@ -19,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from learners.curves import Array
+from learners.measured.bounded_mean import bounded_mean_interval
 from learners.success import SuccessFunction, require_names, require_simplex, shares
 
-__all__ = ["Ints", "PeoplePlatform", "random_members", "student_interval"]
+__all__ = ["Ints", "PeoplePlatform", "mean_interval", "random_members"]
 
 Ints = npt.NDArray[np.int64]
 MEMORY = 256  # success of so many size vectors is kept
@@ -158,23 +159,27 @@ def random_members(sizes: npt.ArrayLike, people: int) -> Ints:
     return membership
 
 
-def student_interval(each: Array, level: float) -> tuple[Array, Array]:
-    """Student's interval for the mean over replicates, cut off at 0 and 1.
+def mean_interval(alpha: npt.ArrayLike, each: Array, level: float) -> tuple[Array, Array]:
+    """An interval for the mean over replicates that holds whatever the law of S is.
 
     Parameters
     ----------
-    each : array of shape (..., R, K), R ≥ 2
+    alpha : array of shape (..., K)
+        Sizes: where one is 0 there is nothing to measure, and S is 0.
+    each : array of shape (..., R, K), values in [0, 1]
         One measurement of S for each replicate.
     level : float in (0, 1)
 
     Returns
     -------
     low, high : arrays of shape (..., K)
-        mean ∓ t·s/√R with the (1 + level)/2 quantile t of Student's law with R − 1 degrees.
+        As `learners.measured.bounded_mean` has it: wide where replicates are few. Student's t
+        would call certain what has come out as 0 or 1 every time.
     """
-    from scipy.stats import t
-
-    R = each.shape[-2]
-    middle = each.mean(axis=-2)
-    half = t.ppf(0.5 + 0.5 * level, R - 1) * each.std(axis=-2, ddof=1) / np.sqrt(R)
-    return np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
+    columns = np.moveaxis(each, -2, -1)
+    shape, replicates = columns.shape[:-1], columns.shape[-1]
+    cells = int(np.prod(shape))
+    cell = np.repeat(np.arange(cells), replicates)
+    low, high = bounded_mean_interval(columns.ravel(), cell, cells, level)
+    anybody = np.asarray(alpha) > 0.0
+    return low.reshape(shape) * anybody, high.reshape(shape) * anybody

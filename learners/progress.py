@@ -40,6 +40,7 @@ def tell(what: str, done: int, total: int) -> None:
     what : str
         In one or two words: "training".
     done, total : int, 0 ≤ done ≤ total
+        0 of 0 where nobody knows how much there is to do.
     """
     callback = _listener.get()
     if callback is not None:

@@ -24,7 +24,7 @@ from learners.curves import Array
 from learners.errors import ScenarioError
 from learners.measured.bench import Bench, Learner, RandomMembers, Setup
 from learners.measured.cache import Cache, digest_of
-from learners.measured.measure import Progress, measure, size_grid
+from learners.measured.measure import Elsewhere, Progress, measure, size_grid
 from learners.success import SuccessFunction
 from sim.recruiting import groups_of, most_of, recruiting_of, require_fit, that_fit
 from sim.success_of import success_function
@@ -125,6 +125,7 @@ def learn(
     workers: int = 1,
     cache: Cache | None = None,
     progress: Progress | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> MeasuredTable:
     """Measure the success of a scenario's platform; `learner = "table"` reads what is saved.
 
@@ -135,6 +136,8 @@ def learn(
     workers : processes
     cache : default the user's
     progress : hears (measurements done, of how many)
+    elsewhere : who makes the measurements, if not processes of this machine
+        (`sim.learning_cluster.RayTrainings`)
 
     Raises
     ------
@@ -152,6 +155,7 @@ def learn(
         cache=cache,
         progress=progress,
         meta=meta,
+        elsewhere=elsewhere,
     )
 
 

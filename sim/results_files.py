@@ -67,7 +67,7 @@ def folder_of_files(folder: Path, tables: Mapping[str, Any]) -> Path:
     ResultsError
         Files are missing or changed, with all of them.
     """
-    base = _base(folder, [path for key in ADDRESSES if (path := _at(tables, key))])
+    base = _base(folder, [path for key in ADDRESSES if (path := text_at(tables, key))])
     if not (folder / NAMES).exists():  # no files, or results of an earlier version
         return base
     own, files = _listed(folder / NAMES)
@@ -122,7 +122,7 @@ def _base(folder: Path, named: Sequence[str]) -> Path:
     return folder.joinpath(COPIES, *(["here"] * up))
 
 
-def _at(tables: Mapping[str, Any], address: str) -> str:
+def text_at(tables: Mapping[str, Any], address: str) -> str:
     """The text at a dotted address; empty where there is none."""
     value: Any = tables
     for key in address.split("."):

@@ -68,13 +68,17 @@ def documented(root: type[Part]) -> tuple[FieldDoc, ...]:
     return tuple(_walk(root, "", "", ""))
 
 
-def field_at(root: type[Part], address: str) -> FieldDoc | None:
-    """The record of a concrete address such as ``collectives.union.start``."""
+def field_at(root: type[Part], address: str, when: str = "") -> FieldDoc | None:
+    """The record of a concrete address such as ``collectives.union.start``.
+
+    Variants may declare the same name; ``when`` says which is meant, otherwise the first.
+    """
     steps = address.split(".")
     for record in documented(root):
         pattern = record.address.split(".")
         pairs = zip(pattern, steps, strict=False)
-        if len(pattern) == len(steps) and all(p in (s, "<name>") for p, s in pairs):
+        fits = len(pattern) == len(steps) and all(p in (s, "<name>") for p, s in pairs)
+        if fits and when in ("", record.when):
             return record
     return None
 

@@ -23,6 +23,7 @@ from sim.toml_text import shown
 
 if TYPE_CHECKING:
     from sim.scenario import Scenario
+    from sim.scenario_texts import TextData
 
 Found = Iterator[Problem]
 SLACK = 1e-9
@@ -58,9 +59,15 @@ def universe(s: Scenario) -> Found:
         yield Problem(("platform", "suboptimality"), text)
     if platform.universe == GENERATED:
         yield from _made_to_order(platform)
-    elif platform.generated is not None:
-        text = f"got a table; must be absent with universe = {shown(platform.universe)}"
-        yield Problem(("platform", "generated"), f'{text}, or universe must be "{GENERATED}"')
+    else:
+        yield from nothing_made(platform, "universe")
+
+
+def nothing_made(platform: BayesPlatform | RowData | TextData, key: str) -> Found:
+    """Where the field ``key`` names a file, nothing is said of made data."""
+    if platform.generated is not None:
+        text = f"got a table; must be absent with {key} = {shown(getattr(platform, key))}"
+        yield Problem(("platform", "generated"), f'{text}, or {key} must be "{GENERATED}"')
 
 
 def _made_to_order(platform: BayesPlatform) -> Found:
@@ -83,9 +90,8 @@ def rows(s: Scenario) -> Found:
         return
     if platform.data == GENERATED:
         yield from _for_files(platform)
-    elif platform.generated is not None:
-        text = f"got a table; must be absent with data = {shown(platform.data)}"
-        yield Problem(("platform", "generated"), f'{text}, or data must be "{GENERATED}"')
+    else:
+        yield from nothing_made(platform, "data")
     ways: dict[str, str] = {name: collective.strategy for name, collective in s.collectives.items()}
     steering = [name for name, way in ways.items() if way.startswith("gradient_")]
     if platform.split is not None and platform.test > 0:

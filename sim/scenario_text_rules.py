@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sim.scenario_check import Problem
 from sim.scenario_fields import GENERATED, Unchecked
+from sim.scenario_platform_rules import nothing_made
 from sim.scenario_texts import DistilbertPlatform, InsertedSignal, TextData
 from sim.toml_text import shown
 
@@ -29,9 +30,8 @@ def texts(s: Scenario) -> Found:
         return
     if platform.dataset == GENERATED:
         yield from _made_to_order(platform)
-    elif platform.generated is not None:
-        text = f"got a table; must be absent with dataset = {shown(platform.dataset)}"
-        yield Problem(("platform", "generated"), f'{text}, or dataset must be "{GENERATED}"')
+    else:
+        yield from nothing_made(platform, "dataset")
     if platform.by_group and platform.group is None:
         text = "got true; must be false without group, which says who is a near-duplicate"
         yield Problem(("platform", "by_group"), text)

@@ -17,7 +17,14 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("learners", "sim", "analysis", "alphacrit")  # a room may use those before it
 HOMES = {
-    "mesa": ("sim/model.py", "sim/agents.py", "sim/people.py", "sim/person.py", "alphacrit/page/*"),
+    "mesa": (
+        "sim/model.py",
+        "sim/agents.py",
+        "sim/people.py",
+        "sim/person.py",
+        "sim/stepping.py",
+        "alphacrit/page/*",
+    ),
     "solara": ("alphacrit/page/*",),
     "PIL": ("analysis/figure*",),
     "matplotlib": ("analysis/figure*",),
@@ -28,7 +35,7 @@ HOMES = {
     "transformers": ("learners/*",),
     "numba": ("sim/kernels*",),
     "networkx": ("sim/networks.py",),
-    "ray": ("sim/sweep/cluster.py",),
+    "ray": ("sim/ray_nodes.py",),
     "SALib": ("sim/sweep/design.py", "analysis/sensitivity.py"),
 }
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))

@@ -20,8 +20,8 @@ STYLE = Path(__file__).with_name("page.css")
 
 @solara.component
 def Layout(children: list[Any]) -> Any:
-    """Mesa's controls beside the page; on a phone they lie under it and can be pushed away."""
-    return solara.AppLayout(children=children, sidebar_open=None, title="alphacrit")
+    """Nothing around the page: it has its own layout, which begins anew with each mount."""
+    return solara.Div(children=children, style={"width": "100%"})
 
 
 @solara.component
@@ -36,14 +36,23 @@ def Page() -> None:
         for line in session.problem.value.splitlines():
             solara.Error(line)
         return
+    # Mesa puts its controls into the sidebar of the layout. Were the layout to stay, so would they,
+    # with the parameters and the play button of the model before.
+    with solara.AppLayout(sidebar_open=None, title="alphacrit").key(f"mount-{mount.number}"):
+        Mounted(session, mount)
+
+
+@solara.component
+def Mounted(session: Session, mount: Mount) -> None:
+    """Mesa's controls beside the page; on a phone they lie under it and can be pushed away."""
     with solara.Div(classes=["alphacrit"]):
         Choice(session, mount)
-        SolaraViz(
-            mount.model, components=[], model_params=mount.params, name="alphacrit"
-        ).key(f"mesa-{mount.number}")  # fmt: skip
+        SolaraViz(mount.model, components=[], model_params=mount.params, name="alphacrit")
+        with solara.Sidebar():
+            solara.Text("Sliders take effect on Reset.", classes=["alphacrit-note"])
         State(session, mount)
         if isinstance(mount.model.value, ReplayStage):
-            Epochs(mount.model.value)
+            Epochs(session, mount.model.value)
         Watch(session, mount)
         Pictures(session)
         Share(session, mount)

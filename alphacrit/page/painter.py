@@ -9,14 +9,15 @@ from __future__ import annotations
 import base64
 import threading
 import time
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alphacrit.page.replay import ReplayStage
-from alphacrit.page.stage import Stage
+from alphacrit.page.stage import Stage, nothing
 from alphacrit.page.words import happening
-from alphacrit.page.worker import Worker
+from alphacrit.page.worker import StoppedByReader, Worker
 from analysis.figures_live import DRAWING, Frame, Picture, maps_of, paths_of, people_of
 from analysis.landmarks import Landmarks, landmarks
 from sim.model import Economy
@@ -26,6 +27,10 @@ Stages = Stage | ReplayStage
 
 FRAME = 0.08  # least seconds from one frame to the next
 LONGEST_TURN = 0.5  # seconds that a step waits for a frame, at most
+NO_PEOPLE = (
+    "A finished run is kept as sizes, success and money, without the people; this one was not made "
+    "again to see them."
+)
 KEPT = 4  # scenarios whose pictures are kept
 
 
@@ -42,9 +47,10 @@ class Panel:
 
 @dataclass(frozen=True)
 class Shown:
-    """One frame of the page: a panel for each economy."""
+    """One frame of the page: a panel for each economy, or why there is none."""
 
     panels: tuple[Panel, ...]
+    problem: str = ""
 
 
 class Easel:
@@ -57,7 +63,7 @@ class Easel:
         self.maps: list[Picture] = []
         self._changed = changed
         self._people: tuple[Economy, Picture] | None = None
-        self.worker = Worker(changed)
+        self.worker = Worker(nothing)
         self.worker.start(self._prepare)
 
     def people(self, economy: Economy) -> Picture:
@@ -68,6 +74,16 @@ class Easel:
         return self._people[1]
 
     def _prepare(self) -> None:
+        try:
+            self._solve()
+        except StoppedByReader:
+            raise
+        except Exception as error:  # a bug; the run can be watched all the same
+            traceback.print_exc()
+            self.marks = replace(self.marks, missing=f"not all could be drawn: {error!r}")
+            self._changed()
+
+    def _solve(self) -> None:
         marks = landmarks(self.scenario)
         paths = paths_of(self.scenario, marks)
         self.marks, self.paths = marks, paths
@@ -126,8 +142,7 @@ class Painter:
                 return
             began = time.monotonic()
             if self._stage is not None:
-                shown = self._paint(self._stage)
-                self._hand_over(shown)
+                self._hand_over(self._try_to_paint(self._stage))
             time.sleep(max(0.0, FRAME - (time.monotonic() - began)))
 
     def _hand_over(self, shown: Shown) -> None:
@@ -139,26 +154,34 @@ class Painter:
         except RuntimeError:  # the page changed all the time while it was rendered
             self._wanted.set()
 
+    def _try_to_paint(self, stage: Stages) -> Shown:
+        try:
+            return self._paint(stage)
+        except Exception as error:  # a bug; without this the page would stand still for ever
+            traceback.print_exc()
+            return Shown((), f"the pictures could not be drawn: {error!r}")
+
     def _paint(self, stage: Stages) -> Shown:
-        frames = stage.frames()
-        economies = stage.economies if isinstance(stage, Stage) else (None,) * len(frames)
-        panels = []
-        for scenario, frame, economy in zip(stage.scenarios, frames, economies, strict=False):
-            easel = self._easel(scenario)
-            stopped = economy.stopped if economy is not None else getattr(stage, "stopped", None)
-            pictures = [easel.paths, *easel.maps]
-            if economy is not None:
-                pictures.insert(1, easel.people(economy))
-            panels.append(
-                Panel(
-                    name=scenario.title or scenario.name,
-                    epoch=int(frame.epoch[-1]),
-                    words=happening(scenario, easel.marks, frame, stopped),
-                    note=easel.marks.missing,
-                    pictures=tuple(_drawn(picture, frame) for picture in pictures),
-                )
-            )
-        return Shown(tuple(panels))
+        shown = zip(stage.scenarios, stage.frames(), stage.economies, strict=False)
+        return Shown(tuple(self._panel(stage, *each) for each in shown))
+
+    def _panel(
+        self, stage: Stages, scenario: Scenario, frame: Frame, economy: Economy | None
+    ) -> Panel:
+        easel = self._easel(scenario)
+        of_run = stage if isinstance(stage, ReplayStage) else economy
+        pictures, notes = [easel.paths, *easel.maps], [easel.marks.missing]
+        if economy is None or frame.membership is None:
+            notes.insert(0, NO_PEOPLE)
+        else:
+            pictures.insert(1, easel.people(economy))
+        return Panel(
+            name=scenario.title or scenario.name,
+            epoch=int(frame.epoch[-1]),
+            words=happening(scenario, easel.marks, frame, of_run.stopped if of_run else None),
+            note=" ".join(filter(None, notes)),
+            pictures=tuple(_drawn(picture, frame) for picture in pictures),
+        )
 
     def _easel(self, scenario: Scenario) -> Easel:
         key = scenario.digest

@@ -25,7 +25,8 @@ def Choice(session: Session, mount: Mount) -> None:
     def put_beside(name: str) -> None:
         session.switch(mount.names[:1] if name == ALONE else (mount.names[0], name))
 
-    with solara.Div(classes=["alphacrit-choice"]):
+    # What is refused is not on: after it the lists are made anew, and say what is.
+    with solara.Div(classes=["alphacrit-choice"]).key(f"choice-{session.refused.value}"):
         solara.Select("Scenario", value=mount.names[0], values=names, on_value=choose)
         if isinstance(mount.model.value, Stage):
             solara.Select("Beside it", value=beside, values=[ALONE, *names], on_value=put_beside)
@@ -51,9 +52,10 @@ def Training(session: Session, stage: Stage) -> None:
     assert worker is not None
     if worker.error is not None:
         solara.Error(f"training: {worker.error}", icon=False, dense=True)
-    elif worker.stopped:
+    elif worker.stopped and stage.inherited:  # now there are buttons that know of it
+        which = "the economy" if len(stage.scenarios) == 1 else "the one that trained"
         solara.Info(
-            "Stopped: the economy is as it was before this epoch. Step or play goes on.",
+            f"Stopped: {which} is as it was before this epoch. Step or play goes on.",
             icon=False, dense=True,
         )  # fmt: skip
     if not stage.busy:
@@ -68,12 +70,12 @@ def Training(session: Session, stage: Stage) -> None:
 
 
 @solara.component
-def Epochs(stage: ReplayStage) -> None:
+def Epochs(session: Session, stage: ReplayStage) -> None:
     """The slider over the epochs of a finished run."""
     update_counter.get()
 
     def go(epoch: int) -> None:
-        stage.show(epoch)
+        session.show_epoch(stage, epoch)
         force_update()
 
     solara.SliderInt("Epoch", value=stage.steps, min=0, max=stage.last, on_value=go)
@@ -86,6 +88,8 @@ def Pictures(session: Session) -> None:
     if shown is None:
         solara.Text("The pictures are being drawn …")
         return
+    if shown.problem:
+        solara.Error(shown.problem, icon=False, dense=True)
     with solara.Div(classes=["alphacrit-panels"]):
         for panel in shown.panels:
             OnePanel(panel, several=len(shown.panels) > 1)

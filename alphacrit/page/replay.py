@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import mesa
 import pandas as pd
 
+from alphacrit.page.again import Again
+from alphacrit.page.loops import Loops
 from alphacrit.page.stage import nothing
 from alphacrit.page.track import Track
 from analysis.figures_live import Frame
+from sim.model import Economy
 from sim.results import Results
 from sim.scenario import Scenario
 
@@ -27,6 +31,7 @@ class Replay:
     results: Results
     take_turns: Callable[[], None] = nothing
     replicates: tuple[int, ...] = field(init=False)
+    loops: Loops = field(init=False, default_factory=Loops, compare=False)
 
     def __post_init__(self) -> None:
         numbers = sorted(int(number) for number in self.results.series["replicate"].unique())
@@ -66,6 +71,7 @@ class ReplayStage(mesa.Model):
         super().__init__(rng=0)
         self.step = self.advance
         self.replay = replay
+        self._late = replay.loops.succeed()
         self.values = dict(kwargs)
         self.replicate = int(kwargs.get("replicate", replay.replicates[0]))
         self.scenarios: tuple[Scenario, ...] = (replay.results.scenario,)
@@ -84,8 +90,20 @@ class ReplayStage(mesa.Model):
         return None if self.steps < self.last else self.replay.stopped(self.replicate)
 
     def frames(self) -> tuple[Frame, ...]:
-        """The run up to the epoch that is shown; nobody knows who was a member."""
-        return (self._track.frame(None, last=self.steps),)
+        """The run up to the epoch that is shown, with the people where they are known."""
+        epoch = self.steps
+        return (self._track.frame(self._again.membership(epoch), last=epoch),)
+
+    @cached_property
+    def _again(self) -> Again:
+        """Made in the thread that draws."""
+        alpha = self._track.frame(None).alpha
+        return Again(self.replay.results.scenario, self.replicate, alpha)
+
+    @property
+    def economies(self) -> tuple[Economy | None]:
+        """The people with what they ask for; None where they cannot be known."""
+        return (self._again.first,)
 
     def show(self, epoch: int) -> None:
         """Go to an epoch."""
@@ -94,6 +112,8 @@ class ReplayStage(mesa.Model):
 
     def advance(self) -> None:
         """Go to the next epoch."""
+        if not self.replay.loops.admit(self._late):
+            return
         self.replay.take_turns()
         self.show(self.steps + 1)
         self.running = self.steps < self.last

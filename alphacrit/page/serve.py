@@ -50,6 +50,10 @@ def serve(settings: PageSettings, host: str, port: int, browser: bool) -> None:
     """Serve the page in this process until it is interrupted."""
     os.environ.update(environment(settings))  # which solara reads when it is imported
     warnings.filterwarnings("ignore", module="solara")  # of Mesa's hooks and of cookies over http
+    from click import Abort
     from solara.__main__ import cli
 
-    cli.main(arguments(host, port, browser), prog_name="solara", standalone_mode=False)
+    try:
+        cli.main(arguments(host, port, browser), prog_name="solara", standalone_mode=False)
+    except Abort:  # what click makes of Ctrl-C
+        raise KeyboardInterrupt from None

@@ -44,12 +44,14 @@ class Session:
     ----------
     library : what may be opened
     mount, problem, shown : what is on, why something was refused, the newest frame
+    refused : how often a choice was refused
     """
 
     def __init__(self, library: Library, query: str) -> None:
         self.library = library
         self.mount: solara.Reactive[Mount | None] = solara.reactive(None)
         self.problem: solara.Reactive[str] = solara.reactive("")
+        self.refused: solara.Reactive[int] = solara.reactive(0)
         self.shown: solara.Reactive[Shown | None] = solara.reactive(None)
         self.painter = Painter(self.shown.set)
         self._count = 0
@@ -75,6 +77,7 @@ class Session:
             self.open(names)
         except AlphacritError as error:
             self.problem.set(str(error))
+            self.refused.set(self.refused.value + 1)
 
     def open(self, names: Sequence[str], values: Mapping[str, float] | None = None) -> None:
         """Put scenarios, or a finished run, on.
@@ -116,6 +119,16 @@ class Session:
             params = _play_params(stage.play, stage.values)
             self._put_on(mount.names, stage.successor(), params)
 
+    def show_epoch(self, stage: ReplayStage, epoch: int) -> None:
+        """Go to an epoch of a replay; at its end Mesa's buttons are dead, and new ones are made."""
+        mount = self.mount.value
+        stage.show(epoch)
+        if mount is None or stage.running or stage.steps == stage.last:
+            return
+        again = ReplayStage(replay=stage.replay, **stage.values)
+        again.show(epoch)
+        self._put_on(mount.names, again, _replay_params(stage.replay, stage.replicate))
+
     def _put_on(self, names: Sequence[str], stage: Stages, params: dict[str, Any]) -> None:
         self._count += 1
         old = self.mount.value
@@ -144,12 +157,12 @@ def _play_params(play: Play, values: Mapping[str, float]) -> dict[str, Any]:
     return {"play": play, **sliders}
 
 
-def _replay_params(replay: Replay) -> dict[str, Any]:
+def _replay_params(replay: Replay, replicate: int | None = None) -> dict[str, Any]:
     params: dict[str, Any] = {"replay": replay}
     if len(replay.replicates) > 1:
         first, last = replay.replicates[0], replay.replicates[-1]
         params["replicate"] = {
-            "type": "SliderInt", "label": "replicate", "value": first, "min": first, "max": last,
-            "step": 1,
+            "type": "SliderInt", "label": "replicate", "min": first, "max": last, "step": 1,
+            "value": first if replicate is None else replicate,
         }  # fmt: skip
     return params

@@ -7,6 +7,7 @@ same value in both has one slider, and one that differs has one for each.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,12 +19,15 @@ from sim.scenario_docs import FieldDoc, field_at
 SIDES = ("first/", "second/")
 """Before the address of a slider that moves only one of two scenarios."""
 
+OF_DIST = ("mean", "sd", "median", "sigma", "a", "b", "low", "high")
+DIST = rf"(\.({'|'.join(OF_DIST)}))?"
+
 ADDRESSES = tuple(
     re.compile(pattern)
     for pattern in (
-        r"population\.cost(\.(mean|median|low|high))?",
-        r"population\.free_riding(\.(mean|median|low|high))?",
-        r"population\.groups\.[^.]+\.(cost|free_riding)(\.(mean|median|low|high))?",
+        rf"population\.cost{DIST}",
+        rf"population\.free_riding{DIST}",
+        rf"population\.groups\.[^.]+\.(cost|free_riding){DIST}",
         r"collectives\.[^.]+\.start",
         r"collectives\.[^.]+\.signal\.[a-z_]+",
         r"collectives\.[^.]+\.signal\.overlap\.[^.]+",
@@ -39,6 +43,7 @@ ADDRESSES = tuple(
 
 SEEDS = 50  # on either side of the scenario's own
 LARGEST_SIZE = 100_000
+FINEST = 1e-4  # step of a slider
 SHARES = ("probability", "share of the success", "share of the population")
 """Units of quantities between 0 and 1."""
 
@@ -66,9 +71,15 @@ class Knob:
 
     def exact(self, value: float) -> float:
         """What a position of the slider means: the scenario's own value where it rests."""
-        if abs(value - self.value) <= self.step / 2:
+        if abs(value - self._rest) <= 1e-6 * self.step:
             value = self.value
         return round(value) if self.whole else float(f"{value:.12g}")
+
+    @property
+    def _rest(self) -> float:
+        """Where the browser puts a slider with the scenario's own value: on the nearest step."""
+        offset = math.fmod(self.low, self.step)
+        return math.floor((self.value - offset) / self.step + 0.5) * self.step + offset
 
     def parameter(self, value: float) -> dict[str, Any]:
         """As Mesa's ``model_params`` wants it, standing on ``value``."""
@@ -110,9 +121,10 @@ def changes(knobs: Sequence[Knob], values: Mapping[str, float], side: int) -> di
 
 
 def _knobs(scenario: Scenario) -> dict[str, Knob]:
+    flat = scenario.flat()
     numbers = {
         address: value
-        for address, value in scenario.flat().items()
+        for address, value in flat.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
     if scenario.revision.protocol != "logit":
@@ -124,10 +136,16 @@ def _knobs(scenario: Scenario) -> dict[str, Knob]:
     found = {}
     for pattern in ADDRESSES:
         for address, value in numbers.items():
-            field = field_at(Scenario, address) if pattern.fullmatch(address) else None
+            field = _field(address, flat) if pattern.fullmatch(address) else None
             if field is not None:
                 found[address] = _knob(address, value, field, scenario)
     return found
+
+
+def _field(address: str, flat: Mapping[str, Any]) -> FieldDoc | None:
+    """Where the address is declared: ``cost.high`` of a beta distribution is not a normal's."""
+    kind = flat.get(f"{address.rpartition('.')[0]}.dist")
+    return field_at(Scenario, address, when=f'dist = "{kind}"' if kind else "")
 
 
 def _knob(address: str, value: float, field: FieldDoc, scenario: Scenario) -> Knob:
@@ -136,26 +154,30 @@ def _knob(address: str, value: float, field: FieldDoc, scenario: Scenario) -> Kn
         ends: tuple[float, float] = (max(0, value - SEEDS), value + SEEDS)
         step: float = 1
     else:
-        ends, step = _span(address, value, field, whole)
+        ends, step = _span(address, value, field, whole, scenario.population.size)
     ends = min(ends[0], value), max(ends[1], value)
     return Knob(address, _label(address, field, scenario), value, *ends, step, whole)
 
 
 def _span(
-    address: str, value: float, field: FieldDoc, whole: bool
+    address: str, value: float, field: FieldDoc, whole: bool, size: int
 ) -> tuple[tuple[float, float], float]:
     """Ends and step: the declared range, with an end around the value where it has none."""
     low, low_in, high, high_in = field.limits
+    if address == "population.size":
+        return (10, LARGEST_SIZE), 1 if value % 10 else 10
     if whole:
-        ends = (10, LARGEST_SIZE) if address == "population.size" else (1, 4 * value)
-        return ends, 10 if address == "population.size" else 1
+        return (1, max(10, 4 * value)), 1
     if field.unit in SHARES:
         low, high = low or 0.0, 1.0 if high is None else high
     lowest, highest = low or 0.0, high
     if highest is None:
-        highest = 4.0 * value if "budget" in address else max(1.0, 2.0 * value)
+        least = size / 10 if "budget" in address else 1.0  # utility
+        highest = max(least, (4.0 if "budget" in address else 2.0) * value)
     fine = address.endswith(".start") or ".signal." in address
     step = 0.001 if fine else 0.01 if highest - lowest <= 20 else 1.0
+    while step > FINEST and abs(value / step - round(value / step)) > 1e-6:
+        step /= 10  # the slider shows a number, and it should be this one
     return (lowest + step * (not low_in), highest - step * (not high_in)), step
 
 
@@ -163,7 +185,7 @@ def _label(address: str, field: FieldDoc, scenario: Scenario) -> str:
     """``union: share of members at epoch 0, α₀ (share of the population)``, but shorter."""
     steps = address.split(".")
     name = steps[-1].replace("_", " ")
-    if name in ("mean", "median", "low", "high"):
+    if name in OF_DIST:
         name = f"{steps[-2].replace('_', ' ')}, {name}"
     if "overlap" in steps:
         name = f"overlap with {name}"

@@ -14,6 +14,7 @@ from typing import Any
 
 import mesa
 
+from alphacrit.page.loops import Loops
 from alphacrit.page.sliders import Knob, changes, knobs_of
 from alphacrit.page.track import Track
 from alphacrit.page.worker import Worker
@@ -41,6 +42,7 @@ class Play:
     changed: Callable[[], None] = nothing
     take_turns: Callable[[], None] = nothing
     knobs: tuple[Knob, ...] = field(init=False)
+    loops: Loops = field(init=False, default_factory=Loops, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "knobs", knobs_of(self.scenarios))
@@ -84,6 +86,7 @@ class Stage(mesa.Model):
     scenarios : as set; empty while there is a problem
     economies : empty while the first training is under way
     problem : why nothing runs; empty where all is well
+    inherited : whether it goes on with the economies of a stage whose training was stopped
     """
 
     def __init__(self, *, play: Play, **kwargs: float) -> None:
@@ -92,6 +95,8 @@ class Stage(mesa.Model):
         self.step = self.advance
         self.running: bool = True
         self.play = play
+        self._late = play.loops.succeed()
+        self.inherited = False
         self.values = dict(kwargs)
         self.problem = ""
         self.scenarios: tuple[Scenario, ...] = ()
@@ -104,7 +109,6 @@ class Stage(mesa.Model):
         except ScenarioError as error:
             self._give_up(error)
             return
-        self.seed_in_use = self.scenarios[0].seed
         if any(scenario.platform.learner in SLOW_LEARNERS for scenario in self.scenarios):
             self.worker = Worker(play.changed)
         self._do(self._begin)
@@ -114,6 +118,7 @@ class Stage(mesa.Model):
         heir = Stage.__new__(Stage)
         heir.__dict__.update(self.__dict__)
         heir.step = heir.advance
+        heir.inherited = True
         heir.running = self.problem == "" and not self._finished()
         self.running = False
         return heir
@@ -133,6 +138,8 @@ class Stage(mesa.Model):
 
     def advance(self) -> None:
         """One epoch of every economy that has not stopped; nothing while a platform trains."""
+        if not self.play.loops.admit(self._late):
+            return
         self.play.take_turns()
         if self.running and not self.busy:
             self._do(self._epoch if self.economies else self._begin)
@@ -170,8 +177,10 @@ class Stage(mesa.Model):
             self.economies, self._tracks = economies, tracks
 
     def _epoch(self) -> None:
+        # A training that was stopped leaves one economy an epoch behind the other: it goes first.
+        epoch = min(economy.epoch for economy in self.economies if economy.running)
         for economy, track in zip(self.economies, self._tracks, strict=True):
-            if not economy.running:
+            if not economy.running or economy.epoch > epoch:
                 continue
             economy.step()
             with self._lock:

@@ -43,7 +43,8 @@ def _now(marks: Landmarks, frame: Frame, k: int, name: str) -> str:
 
 def _place(marks: Landmarks, frame: Frame, k: int, name: str) -> tuple[str, str]:
     """Where the collective stands, and what is to be expected there."""
-    alpha, crit = float(frame.alpha[-1, k]), marks.alpha_crit.get(name, -1.0)
+    alpha = float(frame.alpha[-1, k])
+    crit = marks.alpha_crit.get(name, -1.0) if marks.mixed else -1.0
     if crit is None:
         return "no size suffices", "members leave" if alpha else "nobody is a member"
     if crit < 0:

@@ -201,9 +201,15 @@ class Bench:
             error.add_note(f"while measuring at sizes {list(sizes)}, replicate {replicate}")
             raise
         seconds = time.perf_counter() - start
-        result = {"success": list(success), "seconds": seconds} | ({"also": also} if also else {})
-        self.cache.put(self.setup.content(), self._point(sizes, replicate), result, seconds)
-        return Measurement(sizes, replicate, success, seconds, False, also)
+        return self.keep(Measurement(sizes, replicate, success, seconds, False, also))
+
+    def keep(self, made: Measurement) -> Measurement:
+        """Write a measurement to the cache, wherever it was made."""
+        result = {"success": list(made.success), "seconds": made.seconds}
+        result |= {"also": dict(made.also)} if made.also else {}
+        point = self._point(made.sizes, made.replicate)
+        self.cache.put(self.setup.content(), point, result, made.seconds)
+        return made
 
     def _point(self, sizes: tuple[float, ...], replicate: int) -> dict[str, Any]:
         return {"sizes": list(sizes), "seed": self.seed, "replicate": replicate}

@@ -6,7 +6,8 @@ Every measurement is written to the cache by the process that made it, as soon a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from learners.measured.workers import Point, measure_in_processes
 from learners.success import require_simplex
 
 Progress = Callable[[int, int], None]
+Elsewhere = Callable[[Bench, Sequence[Point]], Iterable[Measurement]]
 
 
 def measure(
@@ -32,6 +34,7 @@ def measure(
     cache: Cache | None = None,
     progress: Progress | None = None,
     meta: Mapping[str, Any] | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> MeasuredTable:
     """Measure S over many sizes, each several times.
 
@@ -52,6 +55,9 @@ def measure(
         Hears (measurements done, of how many), at first with those that were in the cache.
     meta : mapping, optional
         What else the table should say of itself (the scenario's digest, for one).
+    elsewhere : callable, optional
+        (bench, points) → measurements as they are made, each kept in the bench's cache; in place
+        of processes of this machine.
 
     Returns
     -------
@@ -78,7 +84,8 @@ def measure(
     missing = [point for point in points if point not in done]
     tell = progress or (lambda done, total: None)
     tell(len(done), len(points))
-    for made in _made(bench, missing, workers):
+    make = elsewhere or partial(_made, workers=workers)
+    for made in make(bench, missing) if missing else ():
         done[made.sizes, made.replicate] = made
         tell(len(done), len(points))
     ordered = [done[point] for point in points]
@@ -93,7 +100,7 @@ def measure(
     )
 
 
-def _made(bench: Bench, points: list[Point], workers: int) -> Iterable[Measurement]:
+def _made(bench: Bench, points: Sequence[Point], workers: int) -> Iterable[Measurement]:
     """Measurements as they are made, in any order."""
     if workers == 1 or len(points) < 2:
         return (bench.measure(*point) for point in points)

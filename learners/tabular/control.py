@@ -37,6 +37,7 @@ from scipy.optimize import linprog, nnls
 
 from learners.bounds import gradient_control
 from learners.curves import Array, require_range, require_steps
+from learners.progress import tell
 from learners.tabular.gradient import Network, require_converging
 from learners.tabular.rows import Rows
 
@@ -220,7 +221,8 @@ def run_control(
     theta = np.array(start, dtype=np.float64)
     distance, bound = [math.dist(theta, control.target)], [math.dist(theta, control.target)]
     pulls, shortfalls = [], []
-    for _ in range(require_steps(steps)):
+    for step in range(require_steps(steps)):
+        tell("training", step * len(base), steps * len(base))
         known = network.gradient(theta, base)
         theirs = known if others is None else network.gradient(theta, others)
         law, pull, short = control.reports(network, theta, known, alpha, draws)

@@ -30,6 +30,7 @@ from scipy.special import expit, logsumexp, softmax
 
 from learners.curves import Array, require_range
 from learners.errors import NoSolutionError
+from learners.progress import tell
 from learners.tabular.rows import Rows
 
 __all__ = ["LOSSES", "TOLERANCE", "ConvexModel", "Fit", "Loss"]
@@ -224,6 +225,7 @@ class ConvexModel:
         return float(np.linalg.norm(self.gradient(theta, rows)))
 
     def _risk_and_gradient(self, flat: Array, rows: Rows) -> tuple[float, Array]:
+        tell("training", 0, 0)
         theta = flat.reshape(self.shape(rows.width))
         return self.risk(theta, rows), self.gradient(theta, rows).ravel()
 
@@ -234,6 +236,7 @@ class ConvexModel:
             norm = float(np.linalg.norm(gradient))
             if norm <= tolerance:
                 return theta, step
+            tell("training", 0, 0)
             try:
                 move = cho_solve(cho_factor(self.hessian(theta, rows)), gradient.ravel())
             except LinAlgError:

@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from learners.curves import Array, require_range, require_steps
 from learners.errors import MissingError, ScenarioError
+from learners.progress import tell
 from learners.tabular.rows import Rows
 
 __all__ = ["NETWORK_LOSSES", "Network", "NetworkLoss"]
@@ -136,7 +137,8 @@ class Network:
         torch = _torch()
         theta = torch.tensor(start, requires_grad=True)
         data = _tensors(rows)
-        for _ in range(require_steps(steps)):
+        for step in range(require_steps(steps)):
+            tell("training", step * len(rows), steps * len(rows))
             (gradient,) = torch.autograd.grad(self._losses(theta, *data).sum(), theta)
             with torch.no_grad():
                 theta -= learning_rate * gradient

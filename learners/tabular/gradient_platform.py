@@ -7,7 +7,7 @@
                     negative: the scale of `learners.bounds.gradient_control`.
 
 Both are estimates: by size, S is the mean over replicates with different initial weights (the same
-ones at every size), with Student's interval for that mean. By membership one model is trained, from
+ones at every size), with an interval for that mean. By membership one model is trained, from
 the first of those starts ("scratch") or from where it was an epoch ago ("continue").
 """
 
@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from learners.bounds import gradient_control
 from learners.curves import Array, Curve, require_range, require_steps
-from learners.people import Ints, PeoplePlatform, student_interval
+from learners.people import Ints, PeoplePlatform, mean_interval
 from learners.success import Kind
 from learners.tabular.control import Control, ControlPath, run_control
 from learners.tabular.gradient import Network
@@ -83,8 +83,8 @@ class _Trained(PeoplePlatform):
         return bound
 
     def interval(self, alpha: npt.ArrayLike) -> tuple[Array, Array]:
-        """Student's interval for the mean over initial weights; not for the test people's draw."""
-        return student_interval(self._replicates(alpha), self.level)
+        """Interval for the mean over initial weights; not for the test people's draw."""
+        return mean_interval(alpha, self._replicates(alpha), self.level)
 
     def _start(self) -> Array:
         return self.theta if self.retrain == "continue" else self.starts[0]

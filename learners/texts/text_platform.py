@@ -7,7 +7,7 @@ planted in all of them, and S is how often the target is predicted.
 by size         N people, each one of the n texts (by default each text once), of whom a random
                 α_k·N are members, the same ones of each replicate at every size; S is the mean
                 over replicates, which differ in who that is, in first weights and in the order of
-                the texts, with Student's interval.
+                the texts, with an interval.
 by membership   the attached people's texts are trained on, members being who they are. The first
                 weights and the order are those of replicate 0: the same people in the same
                 collectives have the same S.
@@ -36,7 +36,7 @@ import numpy.typing as npt
 from learners.curves import Array, require_range
 from learners.errors import NoSolutionError
 from learners.measured.cache import cache_in_use, digest_of, digest_of_arrays
-from learners.people import Ints, PeoplePlatform, random_members, student_interval
+from learners.people import Ints, PeoplePlatform, mean_interval, random_members
 from learners.progress import tell
 from learners.success import Kind
 from learners.texts import measures
@@ -147,8 +147,8 @@ class TextPlatform(PeoplePlatform):
         return other
 
     def interval(self, alpha: npt.ArrayLike) -> tuple[Array, Array]:
-        """Student's interval for the mean over replicates; not for the choice of test texts."""
-        return student_interval(self._replicates(alpha), self.level)
+        """Interval for the mean over replicates; not for the choice of test texts."""
+        return mean_interval(alpha, self._replicates(alpha), self.level)
 
     @cached_property
     def content(self) -> dict[str, Any]:

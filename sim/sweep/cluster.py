@@ -8,46 +8,26 @@ repeat.
 
 from __future__ import annotations
 
-import math
-import os
-import shutil
-import tempfile
-from collections.abc import Sequence
+import signal
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from learners.errors import MissingError, ResultsError
-from sim.sweep.work import Chunk, Job, Made, perform
-from sim.sweep.workers import DIED, Done, Event, Lost, Work
+from learners.errors import AlphacritError
+from sim.ray_nodes import LOCAL, Files, Nodes, lay_out, named_files, read_files
+from sim.sweep.work import Chunk, Job, Made, RunTimeoutError, perform, timeout_words
+from sim.sweep.workers import DIED, GRACE, Done, Event, Lost, Work, deaf
 
-if TYPE_CHECKING:
-    from sim.scenario import Scenario
-
-LOCAL = "ray"
 AHEAD = 2  # chunks for each place, so that none waits for the next
-RETRIES = 3
-STORE = 200 * 2**20  # bytes of a local object store
-_unpacked: dict[str, Path] = {}  # of a worker process: where shipped files lie
 
 
 @dataclass(frozen=True)
 class Shipment:
-    """A job with the files that its scenario names, to go where no folder is shared.
-
-    Attributes
-    ----------
-    job : Job
-    files : tuple of (str, bytes)
-        Relative path as the scenario names it, and content.
-    digest : str
-        Of the base scenario, files included.
-    """
+    """A job with the files that its scenarios name, to go where no folder is shared."""
 
     job: Job
-    files: tuple[tuple[str, bytes], ...]
-    digest: str
+    files: Files
 
 
 def shipment(job: Job, points: Sequence[Any] = ()) -> Shipment:
@@ -59,34 +39,12 @@ def shipment(job: Job, points: Sequence[Any] = ()) -> Shipment:
         A file cannot be read.
     """
     base = job.plan.scenario
-    names = set(_named(base))
+    names = named_files(base)
     for point in points:
-        if set(point.changes) & set(_FILE_KEYS):
-            names |= set(_named(job.scenario_at(point)))
-    files = []
-    for name in sorted(names):
-        place = base.folder / name
-        inner = [p for p in place.rglob("*") if p.is_file()] if place.is_dir() else [place]
-        for path in sorted(inner):
-            relative = Path(name) / path.relative_to(place) if place.is_dir() else Path(name)
-            try:
-                files.append((relative.as_posix(), path.read_bytes()))
-            except OSError as error:
-                raise ResultsError(f"{path}: cannot be read ({error.strerror})") from error
-    return Shipment(job, tuple(files), base.digest)
-
-
-_FILE_KEYS = (
-    "population.network.path", "platform.universe", "platform.data", "platform.table",
-    "platform.dataset", "platform.model",
-)  # fmt: skip
-
-
-def _named(scenario: Scenario) -> list[str]:
-    """Relative paths of the files that a scenario names."""
-    flat = scenario.flat()
-    paths = [str(flat[key]) for key in scenario.files if key in flat]
-    return [path for path in paths if not Path(path).is_absolute()]
+        if any(isinstance(value, str | Mapping) for value in point.changes.values()):
+            with suppress(AlphacritError):  # no valid scenario: its runs will say so
+                names |= named_files(job.scenario_at(point))
+    return Shipment(job, read_files(base.folder, names))
 
 
 class RayCrew:
@@ -117,21 +75,11 @@ class RayCrew:
         self, job: Job, address: str = LOCAL, *, cpus: int = 1, gpus_per_run: float = 0.0,
         points: Sequence[Any] = (), work: Work = perform,
     ) -> None:  # fmt: skip
-        self._ray = _require_ray()
-        self._ours = not self._ray.is_initialized()
-        self._temp = tempfile.mkdtemp(prefix="ray") if self._ours else ""
-        if self._ours:
-            _connect(self._ray, address, cpus, self._temp)
-        self._gpus, self._work = gpus_per_run, work
-        self._places = self._count_places()
-        if self._places == 0:
-            raise MissingError(
-                f"--gpus-per-run: got {gpus_per_run:g}; the cluster has "
-                f"{self._ray.cluster_resources().get('GPU', 0):g} GPUs"
-            )
+        self._nodes = Nodes(address, cpus, gpus_per_run)
+        self._ray, self._work = self._nodes.ray, work
+        self._places = self._nodes.places()
         self._shipment = self._ray.put(shipment(job, points))
-        options = {"num_cpus": 1, "num_gpus": gpus_per_run, "max_retries": RETRIES}
-        self._task = self._ray.remote(**options)(_on_node)
+        self._task = self._nodes.task(_on_node)
         self._chunks: dict[Any, Chunk] = {}
 
     @property
@@ -152,17 +100,12 @@ class RayCrew:
         ready, _ = self._ray.wait(refs, num_returns=1, timeout=seconds)
         if ready:  # and whatever else is there by now
             ready, _ = self._ray.wait(refs, num_returns=len(refs), timeout=0)
-            self._places = self._count_places() or self._places
+            self._places = self._nodes.places() or self._places
         return [self._event(ref, self._chunks.pop(ref)) for ref in ready]
 
     def close(self) -> None:
-        for ref in self._chunks:
-            with suppress(Exception):
-                self._ray.cancel(ref, force=True)
+        self._nodes.close(self._chunks)
         self._chunks.clear()
-        if self._ours:
-            self._ray.shutdown()
-            shutil.rmtree(self._temp, ignore_errors=True)
 
     def _event(self, ref: Any, chunk: Chunk) -> Event:
         try:
@@ -172,66 +115,44 @@ class RayCrew:
         except self._ray.exceptions.RayError:
             return Lost(chunk, None, DIED)
 
-    def _count_places(self) -> int:
-        """How many tasks the cluster can run at once, as it is now."""
-        there = self._ray.cluster_resources()
-        places = there.get("CPU", 0.0)
-        if self._gpus:
-            places = min(places, there.get("GPU", 0.0) / self._gpus)
-        return math.floor(places + 1e-9)
-
-
-def _require_ray() -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise MissingError(
-            '--on ray: Ray is not installed; pip install "alphacrit[cluster]"'
-        ) from error
-    return ray
-
-
-def _connect(ray: Any, address: str, cpus: int, temp: str) -> None:
-    quiet = {"log_to_driver": False, "logging_level": "error"}
-    here = address == LOCAL and "RAY_ADDRESS" not in os.environ
-    try:
-        if here:
-            ray.init(
-                num_cpus=cpus, include_dashboard=False, object_store_memory=STORE,
-                _temp_dir=temp, **quiet,
-            )  # fmt: skip
-        else:
-            ray.init(address=None if address == LOCAL else address, **quiet)
-    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-        words = " ".join(str(error).split())[:200]
-        raise MissingError(f"--on {address}: there is no such cluster ({words})") from error
-
 
 # --- on a node ------------------------------------------------------------------------------------
 
 
 def _on_node(shipped: Shipment, chunk: Chunk, work: Work) -> Made:
-    """What a task does; the files are unpacked once in each process."""
-    return work(unpacked(shipped), chunk, lambda index: None)
+    """What a task does; the files are unpacked once in each process.
+
+    A run that hangs within an epoch is broken off by an alarm, for Ray would wait for it for ever.
+    """
+    job = unpacked(shipped)
+    if job.timeout is None:
+        return work(job, chunk, deaf, deaf)
+    limit, words = job.timeout + GRACE, timeout_words(job.timeout)
+
+    def ring(*_: object) -> None:
+        raise RunTimeoutError(words)
+
+    old = signal.signal(signal.SIGALRM, ring)
+    try:
+        _set_alarm(limit if chunk.together else 0.0)
+        return work(job, chunk, lambda index: _set_alarm(limit), lambda piece: _set_alarm(0.0))
+    except RunTimeoutError:  # of runs that are made together: they are made alone
+        return Made(b"", b"", (), 0, 0.0, chunk.points)
+    finally:
+        _set_alarm(0.0)
+        signal.signal(signal.SIGALRM, old)
+
+
+def _set_alarm(seconds: float) -> None:
+    """Ring after so many seconds; 0: never."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def unpacked(shipped: Shipment) -> Job:
     """The job, with its files in a folder of this machine."""
-    if not shipped.files:
+    if not shipped.files.contents:
         return shipped.job
-    if shipped.digest not in _unpacked:
-        root = Path(tempfile.mkdtemp(prefix="alphacrit-"))
-        up = max(Path(name).parts.count("..") for name, _ in shipped.files)
-        folder = root.joinpath(*(["here"] * up))
-        for name, content in shipped.files:
-            path = folder / name
-            folder.mkdir(parents=True, exist_ok=True)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        _unpacked[shipped.digest] = folder
     plan = shipped.job.plan
     moved = plan.scenario.model_copy()
-    moved._folder = _unpacked[shipped.digest]
+    moved._folder = lay_out(shipped.files)
     return replace(shipped.job, plan=replace(plan, scenario=moved))

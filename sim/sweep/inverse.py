@@ -76,20 +76,25 @@ def solve(scenario: Scenario, question: Question, hear: Hear = lambda: None) -> 
     if not judged(good):
         raise NoSolutionError(_no_solution(trials[-1], question))
     at_bad = judged(bad)
-    if at_bad is not False:
-        return _solution(question, bad if at_bad else good, None, trials)
-    bad, good = _bracket(judged, bad, good, _step(question, whole))
-    return _solution(question, good, bad, trials)
+    if at_bad:
+        return _solution(question, bad, None, trials)
+    zone = (bad, bad) if at_bad is None else None
+    worse, better = _bracket(judged, bad, good, _step(question, whole), zone)
+    return _solution(question, better, None if zone and worse == bad else worse, trials)
 
 
 def _bracket(
-    judged: Callable[[float], bool | None], bad: float, good: float, step: float
+    judged: Callable[[float], bool | None],
+    bad: float,
+    good: float,
+    step: float,
+    zone: tuple[float, float] | None = None,
 ) -> tuple[float, float]:
     """Halve [bad, good] until it is no wider than ``step``, a zone of undecided values left out.
 
-    The zone grows from the first undecided candidate; the gaps on both sides of it are halved.
+    The zone, given by its ends towards bad and towards good, grows from the first undecided
+    candidate; the gaps on both sides of it are halved.
     """
-    zone: tuple[float, float] | None = None  # its ends towards bad and towards good
     while True:
         left, right = (bad, good) if zone is None else (bad, zone[0])
         before = True  # the gap lies before the zone, or there is none

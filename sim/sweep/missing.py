@@ -8,12 +8,15 @@ from sim.sweep.plan import Point
 from sim.sweep.store import SweepResults
 
 
-def missing_runs(results: SweepResults, retry_failed: bool = False) -> Missing:
+def missing_runs(
+    results: SweepResults, retry_failed: bool = False, found: parts.Index | None = None
+) -> Missing:
     """Points and those of their replicates that the designs ask for and that are not on disk.
 
     A run that ended well but whose series is gone is missing, too, where the folder keeps series.
+    ``found`` is what the folder held at some moment; by default it is looked up now.
     """
-    table = parts.index(results.folder).table
+    table = (found or parts.index(results.folder)).table
     ok = table[table["status"] == rows.OK]
     if results.meta["series"]:
         number = rows.run_number(ok["point"].astype("int64"), ok["replicate"].astype("int64"))

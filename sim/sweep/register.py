@@ -19,15 +19,20 @@ from learners.errors import AlphacritError, ResultsError
 from learners.measured.cache import write_whole
 from sim import results
 from sim.provenance import provenance
+from sim.scenario import flat_tables
 from sim.sweep import locks, tables
 from sim.sweep.parts import RUNS, SERIES, cannot_write
 from sim.sweep.plan import Plan, Point
 from sim.sweep.rows import digest_of
 from sim.sweep.store import KIND, POINTS, SweepResults, open_sweep
+from sim.toml_text import shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from sim.scenario import Scenario
+
+SHOWN = 3  # values in which two scenarios differ
 Known = dict[str, int]  # a point's content → its number in the folder
 Entry = tuple[int, str, str, str]  # a row of points.parquet
 
@@ -90,10 +95,24 @@ def open_for(plan: Plan, folder: Path) -> SweepResults:
     if sweep.meta["digest"] != base.digest:
         raise ResultsError(
             f"{folder}: holds a sweep of another scenario ({sweep.meta.get('scenario')}, digest "
-            f"{sweep.meta['digest']}; this one is {base.name}, {base.digest}); "
-            "nothing was written. Give another folder (--out DIR)"
+            f"{sweep.meta['digest']}; this one is {base.name}, {base.digest}): "
+            f"{_difference(base, folder)}; nothing was written. Give another folder (--out DIR)"
         )
     return sweep
+
+
+def _difference(base: Scenario, folder: Path) -> str:
+    """In what a base scenario is another one than that of a folder, the first few values."""
+    there, here = flat_tables(results.tables_in(folder)), base.flat()
+    keys = [key for key in {**there, **here} if there.get(key) != here.get(key)]
+    words = [
+        f"{key} is {shown(there[key]) if key in there else 'absent'} there and "
+        f"{shown(here[key]) if key in here else 'absent'} here"
+        for key in keys[:SHOWN]
+    ]
+    if len(keys) > SHOWN:
+        words.append(f"{len(keys) - SHOWN} more differ")
+    return ", ".join(words) or "a file that it names, or the order of its tables, has changed"
 
 
 def is_entered(plan: Plan, sweep: SweepResults) -> bool:

@@ -148,6 +148,13 @@ def row_of_failure(
     return run_rows([point], outcomes)
 
 
+def no_rows(parameters: Mapping[str, Any], names: Iterable[str]) -> pa.Table:
+    """The columns of a sweep of which there is no run yet."""
+    point = PointRow(0, parameters, "", 0)
+    table = row_of_failure(point, names, 0, FAILED, "", 0.0)
+    return table.slice(0, 0).drop_columns(list(PARTS_ONLY))
+
+
 def one_line(error: BaseException) -> str:
     """An exception as one line: its type and what it says."""
     return " ".join(f"{type(error).__name__}: {error}".split())

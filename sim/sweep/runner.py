@@ -249,22 +249,32 @@ class _Sweeping:
 
     def _take(self, chunk: Chunk, made: Made) -> None:
         self.queue.learn(chunk, made)
+        self._keep(made)
+        self.queue.put_back((p, r) for p in made.left for r in chunk.replicates)
+
+    def _keep(self, made: Made) -> None:
         self.writer.add(made)
         self.made += len(made.done)
         self.failed += made.failed
-        self.queue.put_back((p, r) for p in made.left for r in chunk.replicates)
 
     def _mourn(self, lost: Lost) -> None:
-        """Runs of a worker that is gone are made again, but for the one that it died of."""
+        """Runs of a worker that is gone are made elsewhere, but for the one that it died of."""
         if lost.why == UNBORN:
             self.queue.give_back(lost.chunk)
             return
+        done: tuple[Run, ...] = ()
+        if lost.made is not None:
+            self._keep(lost.made)
+            done = lost.made.done
         runs = list(lost.chunk.runs())
         at = 0 if len(runs) == 1 else lost.at
-        if at is None:
-            self.queue.put_back(runs, one_each=True)
+        begun = None if at is None else runs[at]
+        runs = [(point, r) for point, r in runs if (point.number, r) not in done]
+        if begun is None or begun not in runs:  # nobody knows which was under way, or none was
+            self.queue.put_back(runs, one_each=at is None)
             return
-        point, replicate = runs.pop(at)
+        runs.remove(begun)
+        point, replicate = begun
         name = (point.number, replicate)
         self.strikes[name] = self.strikes.get(name, 0) + 1
         if lost.why == LATE:
@@ -278,9 +288,7 @@ class _Sweeping:
 
     def _take_failure(self, point: Point, replicate: int, status: str, words: str) -> None:
         table = work.failure(self.job, point, replicate, status, words, float("nan"))
-        self.writer.add(work.failed(table))
-        self.made += 1
-        self.failed += 1
+        self._keep(work.failed(table))
 
 
 def _lock(folder: Path, shard: tuple[int, int] | None) -> AbstractContextManager[locks.Lock]:

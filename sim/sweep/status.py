@@ -86,7 +86,7 @@ def status_of(folder: str | Path) -> Status:
     found = parts.index(results.folder)
     count = found.table["status"].value_counts()
     wanted = results.wanted()
-    missing = sum(len(replicates) for _, replicates in missing_runs(results))
+    missing = sum(len(replicates) for _, replicates in missing_runs(results, found=found))
     working: list[locks.Holder] = []
     gone: list[locks.Holder] = []
     for holder in locks.holders(results.folder):

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from learners.errors import ResultsError
 from sim import results
 from sim.scenario import flat_tables
-from sim.sweep import tables
+from sim.sweep import rows, tables
 from sim.sweep.compact import TIMING, rows_of, table_schema
 from sim.sweep.parts import SERIES, index, part_files
 from sim.sweep.plan import Plan, Point
@@ -125,9 +125,9 @@ class SweepResults:
     def _runs(self) -> pd.DataFrame:
         found = index(self.folder)
         base = results.tables_in(self.folder)  # the scenario's files may be gone
-        schema = table_schema(found.sources, flat_tables(base), base["collectives"])
         if not len(found.table):
-            return schema.empty_table().to_pandas()
+            return rows.no_rows(flat_tables(base), base["collectives"]).to_pandas()
+        schema = table_schema(found.sources, flat_tables(base), base["collectives"])
         return rows_of(found, found.table, schema).to_pandas()
 
     def _series(self, points: list[int] | None) -> pd.DataFrame:

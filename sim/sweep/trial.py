@@ -9,6 +9,7 @@ from sim.sweep import missing, register, tables
 from sim.sweep.plan import Plan
 from sim.sweep.work import Chunk, Job, Made, perform
 
+LONG = 10.0  # seconds; of a run that takes so long, loading is no large part
 SAMPLE = 64  # runs that are made together to see how long that takes
 
 
@@ -49,7 +50,7 @@ class Trial:
 
 
 def try_out(plan: Plan, folder: Path, workers: int, together: bool, series: bool) -> Trial:
-    """Time one run of a plan, then some together where that is possible.
+    """Time one run of a plan, then some together where that is possible and quick.
 
     Raises
     ------
@@ -59,9 +60,10 @@ def try_out(plan: Plan, folder: Path, workers: int, together: bool, series: bool
     there, to_make = _in_folder(plan, folder)
     job = Job(plan, frozenset(p.number for p in plan.points if plan.worlds == "own"), series)
     made = perform(job, Chunk(plan.points[:1], (0,)))  # loads and compiles, too
-    made = perform(job, Chunk(plan.points[:1], (0,)))
+    if made.seconds < LONG:
+        made = perform(job, Chunk(plan.points[:1], (0,)))
     error = tables.decode(made.runs)["error"].to_pylist()[0]
-    flock = _many(job, plan) if together and not made.failed else None
+    flock = _many(job, plan) if together and not made.failed and made.seconds < LONG else None
     sample = flock or made
     each = sample.seconds / len(sample.done)
     return Trial(

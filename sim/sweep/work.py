@@ -7,9 +7,9 @@ numbers as one by one. A run that fails is a row that says why.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sim.sweep import rows, tables
 from sim.sweep.plan import Plan, Point
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Run = tuple[int, int]  # number of the point in the folder, replicate
 Begin = Callable[[int], None]
+Piece = tuple["pa.Table", "pa.Table | None"]  # a run that is over: its rows, and its series if kept
+Keep = Callable[[Piece], None]
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,12 @@ class RunTimeoutError(Exception):
     """A run took longer than it may."""
 
 
-def perform(job: Job, chunk: Chunk, begin: Begin = lambda index: None) -> Made:
+def perform(
+    job: Job,
+    chunk: Chunk,
+    begin: Begin = lambda index: None,
+    keep: Keep = lambda piece: None,
+) -> Made:
     """Make the runs of a chunk.
 
     Parameters
@@ -137,6 +144,9 @@ def perform(job: Job, chunk: Chunk, begin: Begin = lambda index: None) -> Made:
     begin : callable
         Hears which run of the chunk (its place in ``chunk.runs()``) is begun; of runs that are
         made together it hears nothing.
+    keep : callable
+        Is given each of these runs when it is over, for whoever wants it if this process dies
+        before the chunk is done.
     """
     if not chunk.together:
         import sim.model  # noqa: F401 - loaded before any run's time counts
@@ -145,17 +155,25 @@ def perform(job: Job, chunk: Chunk, begin: Begin = lambda index: None) -> Made:
     if chunk.together:
         found, left = _together(job, chunk)
     else:
-        found = [_alone(job, run, begin, i) for i, run in enumerate(chunk.runs())]
-    kept = [each for each in found if each is not None]
-    runs = [run for run, _ in kept]
-    series = [each for _, each in kept if each is not None]
-    table = tables.concat(runs) if runs else None
+        found = []
+        for i, run in enumerate(chunk.runs()):
+            found.append(_alone(job, run, begin, i))
+            keep(found[-1])
+    return made_of(found, time.perf_counter() - clock, left)
+
+
+def made_of(pieces: Sequence[Piece], seconds: float, left: tuple[Point, ...] = ()) -> Made:
+    """Tables of runs, put together as bytes."""
+    if not pieces:
+        return Made(b"", b"", (), 0, seconds, left)
+    table = tables.concat([runs for runs, _ in pieces])
+    series = [each for _, each in pieces if each is not None]
     return Made(
-        b"" if table is None else tables.encode(table),
+        tables.encode(table),
         tables.encode(tables.concat(series)) if series else b"",
-        () if table is None else _names(table),
-        0 if table is None else sum(status != rows.OK for status in table["status"].to_pylist()),
-        time.perf_counter() - clock,
+        _names(table),
+        sum(status != rows.OK for status in table["status"].to_pylist()),
+        seconds,
         left,
     )
 
@@ -168,7 +186,7 @@ def _names(table: pa.Table) -> tuple[Run, ...]:
 # --- one after the other --------------------------------------------------------------------------
 
 
-def _alone(job: Job, run: tuple[Point, int], begin: Begin, index: int) -> Any:
+def _alone(job: Job, run: tuple[Point, int], begin: Begin, index: int) -> Piece:
     """Tables (runs, series or None) of one run."""
     point, replicate = run
     begin(index)
@@ -207,7 +225,7 @@ def timeout_words(timeout: float) -> str:
 def _failure(
     job: Job, point: Point, replicate: int, error: Exception, clock: float,
     scenario: Scenario | None = None,
-) -> Any:  # fmt: skip
+) -> Piece:  # fmt: skip
     late = isinstance(error, RunTimeoutError)
     words = str(error) if late else rows.one_line(error)
     status = rows.TIMEOUT if late else rows.FAILED
@@ -239,7 +257,7 @@ def failed(table: pa.Table) -> Made:
 # --- together -------------------------------------------------------------------------------------
 
 
-def _together(job: Job, chunk: Chunk) -> tuple[list[Any], tuple[Point, ...]]:
+def _together(job: Job, chunk: Chunk) -> tuple[list[Piece], tuple[Point, ...]]:
     """Tables of the runs that could be made together, and the points that could not."""
     from sim.flock import refusal, run_flock
 

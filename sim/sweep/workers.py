@@ -16,7 +16,8 @@ from typing import Any, Protocol
 
 from learners.errors import MissingError
 from learners.processes import deaf_to_interrupts, end_with_parent, one_thread_each
-from sim.sweep.work import Chunk, Job, Made, perform, warm_up
+from sim.sweep import tables
+from sim.sweep.work import Begin, Chunk, Job, Keep, Made, Piece, made_of, perform, warm_up
 
 GRACE = 10.0  # seconds beyond the time limit after which a process is killed
 STILLBORN = 3  # processes in a row that may die before they are ready
@@ -33,7 +34,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Lost:
-    """A chunk whose worker is gone; nothing of it is kept.
+    """A chunk whose worker is gone.
 
     Attributes
     ----------
@@ -42,15 +43,23 @@ class Lost:
         Place of the run that was under way, where that is known.
     why : "died" (out of memory, killed), "late" (the time limit), or "unborn" (its process died
         before it could begin)
+    made : Made or None
+        What the worker had told of by then: runs that were over.
     """
 
     chunk: Chunk
     at: int | None
     why: str
+    made: Made | None = None
 
 
 Event = Done | Lost
-Work = Callable[[Job, Chunk, Callable[[int], None]], Made]
+Packed = tuple[bytes, bytes | None]  # a piece on its way between processes
+Work = Callable[[Job, Chunk, Begin, Keep], Made]
+
+
+def deaf(told: Any) -> None:
+    """Hears how a chunk goes on, for those who do not ask."""
 
 
 class Crew(Protocol):
@@ -95,7 +104,7 @@ class Inline:
     def wait(self, seconds: float) -> Sequence[Event]:
         chunks = list(self._chunks)
         self._chunks.clear()
-        return [Done(chunk, self._work(self._job, chunk, lambda index: None)) for chunk in chunks]
+        return [Done(chunk, self._work(self._job, chunk, deaf, deaf)) for chunk in chunks]
 
     def close(self) -> None:
         self._chunks.clear()
@@ -174,10 +183,12 @@ class _Worker:
         self.chunk: Chunk | None = None
         self.ready = False
         self._at: int | None = None
+        self._pieces: list[Packed] = []  # runs of the chunk that are over
         self._since = 0.0
 
     def give(self, chunk: Chunk) -> None:
         self.chunk, self._at, self._since = chunk, None, time.monotonic()
+        self._pieces.clear()
         try:
             self.pipe.send(chunk)
         except OSError:
@@ -192,6 +203,8 @@ class _Worker:
                 self.ready, self._since = True, time.monotonic()
                 if isinstance(told, int):
                     self._at = told
+                elif isinstance(told, tuple):
+                    self._pieces.append(told)
                 elif isinstance(told, Made):
                     self.chunk = None
                     assert chunk is not None
@@ -201,11 +214,15 @@ class _Worker:
         if chunk is None:
             return None
         if self.gone:
-            return Lost(chunk, self._at, DIED if self.ready else UNBORN)
+            return self._lost(chunk, DIED if self.ready else UNBORN)
         if timeout is None or not self.ready:
             return None
         late = time.monotonic() - self._since > timeout + GRACE  # of a run, or of runs together
-        return Lost(chunk, self._at, LATE) if late else None
+        return self._lost(chunk, LATE) if late else None
+
+    def _lost(self, chunk: Chunk, why: str) -> Lost:
+        made = made_of([_unpacked(piece) for piece in self._pieces], 0.0) if self._pieces else None
+        return Lost(chunk, self._at, why, made)
 
     def kill(self) -> None:
         if self.process.pid is not None:
@@ -234,4 +251,14 @@ def _serve(pipe: Connection, job: Job, work: Work) -> None:
             chunk: Any = pipe.recv()
         except EOFError:
             return
-        pipe.send(work(job, chunk, pipe.send))
+        pipe.send(work(job, chunk, pipe.send, lambda piece: pipe.send(_packed(piece))))
+
+
+def _packed(piece: Piece) -> Packed:
+    runs, series = piece
+    return tables.pack(runs), None if series is None else tables.pack(series)
+
+
+def _unpacked(piece: Packed) -> Piece:
+    runs, series = piece
+    return tables.unpack(runs), None if series is None else tables.unpack(series)

@@ -2,55 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
 from sim.scenario import load, loads
 
-from .conftest import ROOT, Visit
+from .conftest import Visit
+from .hands import TALL, button, choose, epoch, picture, ready, slider, words
 
 pytestmark = pytest.mark.xdist_group("browser")  # one server, whatever the workers
-TALL = {"width": 1280, "height": 1500}
-
-
-def words(page: Page) -> Locator:
-    return page.locator(".alphacrit-words")
-
-
-def button(page: Page, name: str) -> Locator:
-    return page.get_by_role("button", name=name, exact=True)
-
-
-def slider(page: Page, label: str) -> Locator:
-    """The handle of the slider whose label begins so."""
-    shown = page.locator(".v-input__slider", has=page.locator(f"label:text-matches('^{label}')"))
-    return shown.get_by_role("slider")
-
-
-def epoch(page: Page) -> int:
-    found = re.match(r"Epoch (\d+)\.", words(page).first.inner_text())
-    assert found
-    return int(found[1])
-
-
-def ready(page: Page, pictures: int) -> None:
-    """Wait until so many pictures are there, and really are pictures."""
-    expect(page.locator("figure img")).to_have_count(pictures, timeout=60_000)
-    page.wait_for_function(
-        "[...document.querySelectorAll('figure img')]"
-        ".every(image => image.complete && image.naturalWidth > 300)"
-    )
-
-
-def picture(page: Page, name: str) -> None:
-    """For the README, when asked to."""
-    if os.environ.get("ALPHACRIT_SCREENSHOTS") == "1":
-        page.wait_for_timeout(800)
-        page.screenshot(path=ROOT / "docs" / "figures" / f"page-{name}.png")
 
 
 def test_step_play_pause_reset(visit: Visit) -> None:
@@ -152,8 +115,7 @@ def test_switching_the_scenario(visit: Visit) -> None:
     expect(page.get_by_text("One collective of identical people")).to_be_visible()
     button(page, "Step").click()
     expect(words(page)).to_contain_text("Epoch 1.")
-    page.get_by_label("Scenario").locator("..").click()
-    page.get_by_role("option", name="colliding-signals").click()
+    choose(page, "Scenario", "colliding-signals")
     ready(page, 3)
     expect(words(page)).to_contain_text("Epoch 0.")
     expect(slider(page, "guild: start")).to_have_count(1)
@@ -162,6 +124,13 @@ def test_switching_the_scenario(visit: Visit) -> None:
     expect(words(page)).to_contain_text("guild:")
     page.set_viewport_size(TALL)
     picture(page, "two-collectives")
+    slider(page, "guild: start").focus()
+    page.keyboard.press("ArrowRight")
+    button(page, "Reset").click()  # of this scenario, not of the one before
+    expect(words(page)).to_contain_text("Epoch 0.")
+    expect(page.get_by_role("link", name="Link to these settings")).to_have_attribute(
+        "href", re.compile(r"guild\.start:0\.121$")
+    )
 
 
 def test_two_scenarios_side_by_side_stay_in_step(visit: Visit) -> None:
@@ -185,7 +154,9 @@ def test_two_scenarios_side_by_side_stay_in_step(visit: Visit) -> None:
 
 def test_replay_of_a_finished_run(visit: Visit, folder: Path) -> None:
     page = visit("?scenario=run of finished")
-    ready(page, 4)
+    ready(page, 5)
+    people = page.get_by_alt_text(re.compile("^The people"))
+    expect(people).to_have_attribute("alt", re.compile("union 20, outside 980"))
     expect(slider(page, "replicate")).to_have_count(1)
     button(page, "Step").click()
     expect(words(page)).to_contain_text("Epoch 1.")
@@ -196,9 +167,18 @@ def test_replay_of_a_finished_run(visit: Visit, folder: Path) -> None:
     page.keyboard.press("Home")
     expect(words(page)).to_contain_text("Epoch 0.")
     button(page, "▶").click()
-    expect(words(page)).to_contain_text(re.compile(r"Epoch [5-9]\."))
+    expect(words(page)).to_contain_text(re.compile(r"Epoch ([5-9]|\d\d+)\."))
+    button(page, "❚❚").click()
     page.set_viewport_size(TALL)
     picture(page, "replay")
+    handle.focus()
+    page.keyboard.press("End")
+    button(page, "Step").click()
+    expect(button(page, "Step")).to_be_disabled()  # it is over
+    handle.focus()
+    page.keyboard.press("Home")
+    button(page, "Step").click()
+    expect(words(page)).to_contain_text("Epoch 1.")
 
 
 def test_download_and_url_bring_the_settings_back(visit: Visit, folder: Path) -> None:
@@ -219,11 +199,15 @@ def test_download_and_url_bring_the_settings_back(visit: Visit, folder: Path) ->
 def test_a_platform_that_trains_shows_progress_and_can_be_stopped(visit: Visit) -> None:
     pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[learners]'")
     page = visit("?scenario=texts")
+    under_way = page.get_by_text(re.compile(r"training: [\d,]+ of [\d,]+"))
     # The first training is on when the page opens; it is stopped, and begun again.
-    expect(page.get_by_text(re.compile(r"training: [\d,]+ of [\d,]+"))).to_be_visible()
+    expect(under_way).to_be_visible(timeout=90_000)
     picture(page, "training")
     button(page, "Stop").click()
     expect(page.get_by_text("Stopped: the economy is as it was")).to_be_visible()
+    button(page, "Reset").click()  # the buttons are new, and know what they make
+    expect(page.get_by_text("Stopped: the economy is as it was")).to_have_count(0)
+    expect(under_way).to_be_visible(timeout=90_000)
     button(page, "▶").click()
     expect(words(page)).to_contain_text(re.compile(r"Epoch [1-9]\."), timeout=90_000)
 

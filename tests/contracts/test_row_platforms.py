@@ -1,8 +1,4 @@
-"""Platforms trained on rows owe what every success function owes; here the battery with few sizes.
-
-Left out are the claims that a trained platform does not make: that a million sizes are quick, that
-training on more members never harms (it may, by the seed), and relabelling.
-"""
+"""Platforms trained on rows owe what every success function owes (see `battery`)."""
 
 from __future__ import annotations
 
@@ -20,7 +16,8 @@ from learners.tabular.row_strategies import Plant, Steer
 from learners.tabular.rows import SetColumns, generated_rows
 from learners.tabular.steering import neutralise
 
-from . import test_success_functions as battery
+from . import battery
+from . import test_success_functions as claims
 
 ROWS = generated_rows(np.random.default_rng(0), 120, 4, unused=1)
 REAL = generated_rows(np.random.default_rng(1), 120, 4, real_labels=True)
@@ -64,37 +61,15 @@ def platform(request):
     return MADE[request.param]()
 
 
-def few(monkeypatch):
-    """The battery's sizes, at most 6 rows of them."""
-    full = battery.sizes
-    monkeypatch.setattr(
-        battery,
-        "sizes",
-        lambda success, *shape, seed=0: full(success, *(min(n, 6) for n in shape), seed=seed),
-    )
-
-
-@pytest.mark.parametrize(
-    "claim",
-    [
-        battery.test_it_says_what_it_is,
-        battery.test_one_row_equals_many,
-        battery.test_nobody_gets_nothing,
-        battery.test_pickles,
-        battery.test_inputs_are_left_alone_and_the_answer_is_the_callers,
-        battery.test_outside_the_simplex_is_refused,
-        battery.test_membership_equals_sizes,
-    ],
-    ids=lambda claim: claim.__name__,
-)
+@pytest.mark.parametrize("claim", battery.OF_TRAINED_PLATFORMS, ids=lambda claim: claim.__name__)
 def test_the_battery(platform, claim, monkeypatch):
-    few(monkeypatch)
+    battery.few(monkeypatch, rows=6)
     claim(platform)
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (3, 2), (2, 0), (0,)])
 def test_shapes_type_and_range(platform, shape):
-    battery.test_shapes_type_and_range(platform, shape)
+    claims.test_shapes_type_and_range(platform, shape)
 
 
 def test_an_economy_can_use_it(platform):

@@ -1,8 +1,4 @@
-"""The platform of texts owes what every success function owes, and trains on what people report.
-
-As for other trained platforms (`test_row_platforms`) the battery comes with few sizes, and without
-the claims that a trained model does not make.
-"""
+"""The platform of texts owes what every success function owes, and trains on what people report."""
 
 from __future__ import annotations
 
@@ -10,15 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import t
 
 from learners.errors import NoSolutionError
+from learners.measured.bounded_mean import bounded_mean_interval
 from learners.measured.cache import Cache, using
 from learners.progress import listening
 from learners.texts import text_platform as module
 from learners.texts.checkpoint import Checkpoint
 from learners.texts.planting import carries, report_all
-from tests.contracts import test_success_functions as battery
+from tests.contracts import battery
+from tests.contracts import test_success_functions as claims
 from tests.texts_world import PEOPLE, RECIPE, TESTED, text_platform
 
 TWO = {"a": ("feature_label", "{", 4, 2), "b": ("feature_only", "}", None, 0)}
@@ -41,36 +38,15 @@ def platform(request, one_thread):
     return MADE[request.param]()
 
 
-def few(monkeypatch):
-    full = battery.sizes
-    monkeypatch.setattr(
-        battery,
-        "sizes",
-        lambda success, *shape, seed=0: full(success, *(min(n, 3) for n in shape), seed=seed),
-    )
-
-
-@pytest.mark.parametrize(
-    "claim",
-    [
-        battery.test_it_says_what_it_is,
-        battery.test_one_row_equals_many,
-        battery.test_nobody_gets_nothing,
-        battery.test_pickles,
-        battery.test_inputs_are_left_alone_and_the_answer_is_the_callers,
-        battery.test_outside_the_simplex_is_refused,
-        battery.test_membership_equals_sizes,
-    ],
-    ids=lambda claim: claim.__name__,
-)
+@pytest.mark.parametrize("claim", battery.OF_TRAINED_PLATFORMS, ids=lambda claim: claim.__name__)
 def test_the_battery(platform, claim, monkeypatch):
-    few(monkeypatch)
+    battery.few(monkeypatch, rows=3)
     claim(platform)
 
 
 @pytest.mark.parametrize("shape", [(), (2, 1), (0,)])
 def test_shapes_type_and_range(platform, shape):
-    battery.test_shapes_type_and_range(platform, shape)
+    claims.test_shapes_type_and_range(platform, shape)
 
 
 # --- what is trained ------------------------------------------------------------------------------
@@ -150,15 +126,14 @@ def test_both_measures_and_the_quality_are_of_one_model():
         np.testing.assert_allclose(value * TESTED, np.rint(value * TESTED))  # of so many texts
 
 
-def test_the_interval_is_students():
+def test_the_interval_is_that_of_the_replicates():
     platform = text_platform(replicates=3)
     (low, high), value = platform.interval([0.2]), platform.at([0.2])
     each = np.array([platform._success(platform._result(platform_training(platform, r)))[0]
                      for r in range(3)])  # fmt: skip
-    half = t.ppf(0.975, 2) * each.std(ddof=1) / np.sqrt(3)
-    middle = each.mean()
-    np.testing.assert_allclose(value, middle)
-    np.testing.assert_allclose([low[0], high[0]], np.clip([middle - half, middle + half], 0, 1))
+    np.testing.assert_allclose(value, each.mean())
+    wanted = bounded_mean_interval(each, np.zeros(3, int), 1, 0.95)
+    np.testing.assert_allclose([low[0], high[0]], [wanted[0][0], wanted[1][0]])
     assert low[0] <= value[0] <= high[0]
 
 

@@ -53,7 +53,7 @@ def log_of(job: Job) -> Path:
     return Path(os.environ["SWEEP_LOG"])
 
 
-def logged(job: Job, chunk: Chunk, begin: Any) -> Made:
+def logged(job: Job, chunk: Chunk, begin: Any, keep: Any) -> Made:
     """As ever, with a line for each run that is begun."""
 
     def tell(index: int) -> None:
@@ -63,7 +63,7 @@ def logged(job: Job, chunk: Chunk, begin: Any) -> Made:
         begin(index)
         trouble(point.number, replicate)
 
-    return perform(job, chunk, tell)
+    return perform(job, chunk, tell, keep)
 
 
 def trouble(point: int, replicate: int) -> None:

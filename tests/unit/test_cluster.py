@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from alphacrit.cli import main
 from learners.errors import MissingError
+from learners.measured.table import read_table
+from sim import learning_cluster, ray_nodes
 from sim.scenario import loads
-from sim.sweep import cluster
 from sim.sweep.cluster import RayCrew, shipment, unpacked
 from sim.sweep.plan import Plan, plan_of
 from sim.sweep.runner import Options, sweep
@@ -41,11 +45,11 @@ def test_files_go_along_and_the_job_is_the_same_elsewhere(
 ) -> None:
     made = networked(tmp_path / "a")
     shipped = shipment(Job(made))
-    assert [(name, content.decode()) for name, content in shipped.files] == [
+    assert [(name, content.decode()) for name, content in shipped.files.contents] == [
         ("../edges/line.csv", LINE)
     ]
     (tmp_path / "a" / "edges" / "line.csv").unlink()  # not on that machine
-    monkeypatch.setattr(cluster, "_unpacked", {})
+    monkeypatch.setattr(ray_nodes, "_laid_out", {})
     job = unpacked(shipped)
     point = made.points[3]
     assert job.plan.scenario.folder != made.scenario.folder
@@ -60,8 +64,21 @@ def test_files_that_only_some_points_name_go_along(tmp_path: Path) -> None:
     (tmp_path / "a" / "here" / "other.csv").write_text(LINE)
     vary = {"population.network.path": ["../edges/line.csv", "other.csv"]}
     both = plan_of(made.scenario, {"design": "grid", "vary": vary})
-    names = [name for name, _ in shipment(Job(both), both.points).files]
+    names = [name for name, _ in shipment(Job(both), both.points).files.contents]
     assert names == ["../edges/line.csv", "other.csv"]
+    whole = {"population.network": [{"kind": "edges", "path": "other.csv"}, {"kind": "complete"}]}
+    tables = plan_of(made.scenario, {"design": "grid", "vary": whole})
+    assert [name for name, _ in shipment(Job(tables), tables.points).files.contents] == names
+
+
+def test_files_are_laid_out_by_their_content(tmp_path: Path) -> None:
+    """Two sweeps of one base on the same workers, with other files or changed ones."""
+    (tmp_path / "a.csv").write_text("1")
+    first = ray_nodes.lay_out(ray_nodes.read_files(tmp_path, ["a.csv"]))
+    (tmp_path / "a.csv").write_text("2")
+    second = ray_nodes.lay_out(ray_nodes.read_files(tmp_path, ["a.csv"]))
+    assert [(each / "a.csv").read_text() for each in (first, second)] == ["1", "2"]
+    assert ray_nodes.lay_out(ray_nodes.read_files(tmp_path, ["a.csv"])) == second
 
 
 # ---------------------------------------------------------------- two nodes
@@ -101,6 +118,66 @@ def test_the_table_is_that_of_processes_and_files_are_shipped(nodes: Any, tmp_pa
     assert tables[0] == tables[1]
 
 
+LEARNED = """\
+name = "learned"
+seed = 2
+population = { size = 40, cost = 0.3 }
+[collectives.union]
+strategy = "feature_label"
+target = "b"
+signal = { set = { w = "1" } }
+[platform]
+learner = "bayes"
+universe = "../data/p0.csv"
+label = "y"
+"""
+ROWS = "w,y\n" + "0,a\n0,b\n1,a\n" * 4
+
+
+@ray_is_here
+def test_trainings_on_the_cluster_make_the_same_table(
+    nodes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "here").mkdir()
+    (tmp_path / "data" / "p0.csv").write_text(ROWS)
+    (tmp_path / "here" / "s.toml").write_text(LEARNED)
+    learn = ["learn", str(tmp_path / "here" / "s.toml"), "--sizes", "0.1,0.3", "-r", "3", "--json"]
+
+    def table(name: str, *more: str) -> Any:
+        out = tmp_path / f"{name}.parquet"
+        assert main([*learn, "--cache", str(tmp_path / name), "--out", str(out), *more]) == 0
+        assert json.loads(capsys.readouterr().out)["measurements"] == 6
+        return read_table(out).frame.drop(columns="seconds")
+
+    read = ray_nodes.read_files
+
+    def shipped(folder: Path, names: Any) -> Any:
+        files = read(folder, names)
+        (tmp_path / "data" / "p0.csv").rename(tmp_path / "away")  # no shared folder
+        return files
+
+    here = table("here")
+    with monkeypatch.context() as patch:
+        patch.setattr(learning_cluster, "read_files", shipped)
+        there = table("there", "--on", "ray")
+    assert here.equals(there)
+    (tmp_path / "away").rename(tmp_path / "data" / "p0.csv")
+    assert table("there", "--on", "ray://nobody:1").equals(here)  # all is in the cache
+    assert main([*learn, "--cache", str(tmp_path / "c"), "--on", "ray", "--gpus-per-run", "1"]) == 6
+    assert "the cluster has 0 GPUs" in capsys.readouterr().err
+
+
+def test_a_cluster_is_asked_for_as_in_a_sweep(capsys: pytest.CaptureFixture[str]) -> None:
+    for argv, words in (
+        (["--on", "elsewhere"], "must be ray or ray://HOST:PORT"),
+        (["--gpus-per-run", "1"], "--gpus-per-run goes with --on ray"),
+        (["--on", "ray", "--critical-mass", "0.5"], "--on does not go with --critical-mass"),
+    ):
+        assert main(["learn", "baseline", *argv]) == 2
+        assert words in " ".join(capsys.readouterr().err.split())
+
+
 @ray_is_here
 def test_a_cluster_without_gpus_says_so(nodes: Any) -> None:
     with pytest.raises(MissingError, match="--gpus-per-run: got 1; the cluster has 0 GPUs"):
@@ -133,12 +210,46 @@ def test_a_node_that_dies_in_the_middle_costs_no_run(
     assert set(logged_runs(log)) == {(point.number, r) for point, r in many.runs()}
 
 
+@ray_is_here
+def test_a_run_that_hangs_in_an_epoch_is_broken_off(nodes: Any, tmp_path: Path) -> None:
+    outcome = sweep(
+        plan(), tmp_path / "a", Options(one_by_one=True, timeout=5.0),
+        crew=lambda job: RayCrew(job, work=Hanging()),
+    )  # fmt: skip
+    assert (outcome.made, outcome.failed, outcome.complete) == (18, 1, True)
+    bad = outcome.results.runs.query("status != 'ok'")
+    assert bad[["point", "replicate", "status", "error"]].to_numpy().tolist() == [
+        [2, 1, "timeout", "no end within 5 s"]
+    ]
+
+
+class Hanging:
+    """Work of which one run never ends its first epoch."""
+
+    def __call__(self, job: Job, chunk: Any, begin: Any, keep: Any) -> Any:
+        from sim.sweep import cluster, work
+
+        real, cluster.GRACE = work._run, 0.5
+
+        def hang(scenario: Any, replicate: int, *rest: Any) -> Any:
+            people = scenario.population
+            if (people.cost.mean, people.free_riding, replicate) == (0.35, 0.0, 1):
+                time.sleep(600)
+            return real(scenario, replicate, *rest)
+
+        work._run = hang
+        try:
+            return work.perform(job, chunk, begin, keep)
+        finally:
+            work._run = real
+
+
 class Slowly:
     """``logged`` work that takes its time, on whatever node."""
 
     def __init__(self, log: str) -> None:
         self.log = log
 
-    def __call__(self, job: Job, chunk: Any, begin: Any) -> Any:
+    def __call__(self, job: Job, chunk: Any, begin: Any, keep: Any) -> Any:
         os.environ |= {"SWEEP_LOG": self.log, "SWEEP_TROUBLE": "slow"}
-        return logged(job, chunk, begin)
+        return logged(job, chunk, begin, keep)

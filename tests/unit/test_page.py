@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-import time
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +12,14 @@ pytest.importorskip("solara", reason="the page's extra is not installed: pip ins
 
 from alphacrit.cli import main
 from alphacrit.page import serve
+from alphacrit.page.again import Again
 from alphacrit.page.library import Library
 from alphacrit.page.replay import Replay, ReplayStage
 from alphacrit.page.settings import VARIABLE, PageSettings, from_environment
 from alphacrit.page.share import check_values, query_of, request_of
 from alphacrit.page.sliders import changes, knobs_of
 from alphacrit.page.stage import Play, Stage
-from alphacrit.page.words import happening
-from alphacrit.page.worker import Worker
-from analysis.landmarks import landmarks
 from learners.errors import ScenarioError
-from learners.progress import tell
 from sim import results
 from sim.model import Economy
 from sim.runs import run, run_many
@@ -59,7 +55,7 @@ def test_a_slider_carries_symbol_unit_and_declared_range() -> None:
 
 
 def test_a_slider_that_rests_keeps_the_value_of_the_file() -> None:
-    odd = scenario("baseline", population__cost=0.3004)
+    odd = scenario("baseline", population__cost=0.300004)
     knobs = knobs_of([odd])
     assert changes(knobs, {COST: 0.30}, 0) == {}  # the browser rounds to the slider's steps
     assert changes(knobs, {COST: 0.31}, 0) == {COST: 0.31}
@@ -82,6 +78,30 @@ def test_the_ends_of_every_slider_of_the_library_are_in_the_declared_range(path:
                 Play((this,)).set_to({knob.key: end})
             except ScenarioError as error:
                 assert "≤ 1 (" not in str(error) and "≥ 0 (" not in str(error), str(error)
+
+
+def test_both_neighbours_of_a_value_between_two_steps_can_be_chosen() -> None:
+    odd = scenario("baseline", population__cost=0.300004, population__size=25)
+    knobs = {knob.key: knob for knob in knobs_of([odd])}
+    cost, size = knobs[COST], knobs["population.size"]
+    assert cost.exact(0.3) == 0.300004  # rests
+    assert [cost.exact(0.3 + cost.step), cost.exact(0.3 - cost.step)] == [0.3001, 0.2999]
+    assert [size.exact(value) for value in (24, 25, 26)] == [24, 25, 26]
+
+
+def test_sliders_of_a_distribution_have_the_range_of_its_own_kind() -> None:
+    beta = {"dist": "beta", "a": 2.0, "b": 5.0}
+    knobs = {knob.key: knob for knob in knobs_of([scenario("baseline", population__cost=beta)])}
+    assert knobs["population.cost.high"].high == 1.0  # a normal's has no end
+    assert knobs["population.cost.a"].low > 0.0
+    assert knobs["population.cost.b"].label == "cost, b"
+    normal = knobs_of([scenario("two-tipping-points")])
+    assert "population.cost.sd" in {knob.key for knob in normal}
+
+
+def test_a_budget_of_nothing_can_be_raised() -> None:
+    knobs = {knob.key: knob for knob in knobs_of([scenario("principal", principal__budget=0.0)])}
+    assert knobs["principal.budget"].high > 37.2  # B
 
 
 def test_of_two_scenarios_what_differs_has_two_sliders() -> None:
@@ -151,104 +171,6 @@ def test_a_frame_does_not_change_when_the_stage_goes_on() -> None:
     stage.step()
     assert len(before.epoch) == 1
     np.testing.assert_array_equal(before.membership, members)
-
-
-class Slow:
-    """Stands in for a training: says how far it is until it may end."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.may_end, self.heard = threading.Event(), threading.Event()
-        publish = Economy.publish
-
-        def slowly(economy: Economy) -> None:
-            for part in range(1000):
-                tell("training", part, 1000)
-                self.heard.set()
-                if self.may_end.wait(0.01):
-                    break
-            publish(economy)
-
-        monkeypatch.setattr(Economy, "publish", slowly)
-
-
-def test_a_training_shows_progress_and_leaves_the_economy_alone_when_stopped(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    this = scenario("convex", epochs=6)
-    untouched = run(this).series
-    slow = Slow(monkeypatch)
-    slow.may_end.set()
-    stage = Stage(play=Play((this,)))
-    assert stage.worker is not None and stage.worker.wait(60)
-    stage.step()
-    assert stage.worker.wait(60)
-    before = stage.frames()[0]
-    slow.may_end.clear()
-    slow.heard.clear()
-
-    began = time.monotonic()
-    stage.step()
-    assert time.monotonic() - began < 0.5  # at once: the page stays awake
-    assert slow.heard.wait(10) and stage.busy
-    stage.step()  # nothing while it trains
-    assert stage.worker.progress is not None and stage.worker.progress[0] == "training"
-    stage.stop()
-    assert stage.worker.wait(10) and stage.worker.stopped
-    after = stage.frames()[0]
-    np.testing.assert_array_equal(before.membership, after.membership)
-    assert len(before.epoch) == len(after.epoch) == 2
-
-    slow.may_end.set()  # and the run goes on as if nothing had been
-    heir = stage.successor()
-    assert not stage.running
-    while heir.running:
-        heir.step()
-        assert heir.worker is not None and heir.worker.wait(60)
-    np.testing.assert_array_equal(heir.frames()[0].alpha[:, 0], untouched["alpha"])
-
-
-def test_a_worker_keeps_an_error_for_the_page() -> None:
-    changed = threading.Event()
-    worker = Worker(changed.set)
-
-    def fails() -> None:
-        raise RuntimeError("out of memory")
-
-    worker.start(fails)
-    assert worker.wait(10) and changed.is_set()
-    assert str(worker.error) == "out of memory" and not worker.stopped
-
-
-# --- words ----------------------------------------------------------------------------------------
-
-
-def words(this: Scenario, epochs: int) -> str:
-    stage = Stage(play=Play((this,)))
-    for _ in range(epochs):
-        stage.step()
-    return happening(this, landmarks(this), stage.frames()[0], stage.economies[0].stopped)
-
-
-@pytest.mark.parametrize(
-    ("name", "sets", "epochs", "said"),
-    [
-        (
-            "baseline", {"collectives__union__start": 0.015}, 0,
-            "Below the critical threshold (0.015 < 0.01575): members leave.",
-        ),
-        ("baseline", {}, 0, "Above the critical threshold (0.02 > 0.01575): people join."),
-        (
-            "two-tipping-points", {}, 0,
-            "Below the critical threshold (0.25 < 0.4224), but drawn to 0.3505: people join.",
-        ),
-        ("baseline", {"population__cost": 0.9}, 0, "No size suffices: members leave."),
-        ("baseline", {}, 9, "At rest after 4 epochs, nobody wants to change any more: everybody"),
-        ("principal", {}, 1, "The principal has spent 36.9 of 40 utility; B is 37.13."),
-        ("colliding-signals", {}, 1, "guild: no size suffices: members leave"),
-    ],
-)  # fmt: skip
-def test_words_say_what_happens(name: str, sets: dict, epochs: int, said: str) -> None:
-    assert said in words(scenario(name, **sets), epochs)
 
 
 # --- sharing --------------------------------------------------------------------------------------
@@ -326,12 +248,52 @@ def test_only_the_folders_given_can_be_reached(tmp_path: Path) -> None:
             library.open(name)
 
 
+def test_a_scenario_of_a_folder_names_no_data_outside(tmp_path: Path) -> None:
+    inside = tmp_path / "in"
+    inside.mkdir()
+    (tmp_path / "secret.txt").write_text("not for the browser")
+    (inside / "edges.txt").write_text("0 1")
+    (inside / "link.txt").symlink_to(tmp_path / "secret.txt")
+    files = ["edges.txt", "../secret.txt", str(tmp_path / "secret.txt"), "link.txt", "\\u0000"]
+    for number, file in enumerate(files):
+        network = f'[population.network]\nkind = "edges"\npath = "{file}"\n\n[collectives.union]'
+        text = scenario("baseline").source.replace("[collectives.union]", network)
+        (inside / f"{number}.toml").write_text(text)
+    library = Library(PageSettings(folders=(inside,)))
+    assert library.open("0") != scenario("baseline")
+    for name in ("1", "2", "3", "4"):
+        with pytest.raises(ScenarioError, match=r"path: names a file outside") as refused:
+            library.open(name)
+        assert "not for the browser" not in str(refused.value)
+    with pytest.raises(ScenarioError, match="not for the browser"):  # on the command line it may
+        Library(PageSettings(opened=(inside / "1.toml",))).open("1")
+    (inside / "0.toml").unlink()
+    (inside / "0.toml").symlink_to(tmp_path / "secret.txt")
+    with pytest.raises(ScenarioError, match="scenario: names a file outside"):
+        library.open("0")
+
+
 def test_files_of_one_name_keep_their_folders(tmp_path: Path) -> None:
     text = scenario("baseline").source
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "same.toml").write_text(text)
     assert Library(PageSettings(folders=(tmp_path,))).names == ["a/same", "b/same"]
+
+
+def test_no_scenario_is_lost_to_another_one_of_its_name(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        text = scenario("baseline").source.replace("seed   = 20261121", f"seed = {ord(folder)}")
+        (tmp_path / folder / "same.toml").write_text(text)
+    a, b = tmp_path / "a", tmp_path / "b"
+    both = Library(PageSettings(opened=(a / "same.toml", b / "same.toml"), folders=(a, b)))
+    assert both.first == ("a/same", "b/same") and both.names == list(both.first)
+    assert [both.open(name).seed for name in both.first] == [ord("a"), ord("b")]
+    assert Library(PageSettings(folders=(a, b))).names == ["same", "b/same"]
+    one = Library(PageSettings(opened=(b / "same.toml",), folders=(a,)))
+    assert one.first == ("same",) and one.open("same").seed == ord("b")
+    assert one.open("a/same").seed == ord("a")
 
 
 def test_without_settings_the_page_opens_the_main_scenario_of_the_library() -> None:
@@ -364,6 +326,29 @@ def test_a_replay_shows_what_was_written_down(tmp_path: Path) -> None:
     assert stage.frames()[0].epoch[-1] == 3 and stage.stopped is None
     stage.show(10**9)
     assert stage.steps == stage.last
+
+
+def test_the_people_of_a_replay_are_those_of_the_run_made_again(tmp_path: Path) -> None:
+    this = scenario("baseline", population__size=500, revision__rate=0.3)
+    folder = results.write(run_many(this, 2), tmp_path / "out")
+    opened = results.load(folder)
+    assert isinstance(opened, results.Results)
+    stage = ReplayStage(replay=Replay(opened), replicate=1)
+    economy = Economy(this, replicate=1)
+    for epoch in (0, 3, 5, 2):  # also backwards
+        stage.show(epoch)
+        if economy.epoch > epoch:
+            economy = Economy(this, replicate=1)
+        while economy.epoch < epoch:
+            economy.step()
+        (frame,) = stage.frames()
+        np.testing.assert_array_equal(frame.membership, economy.population.membership)
+
+    written = stage.frames()[0].alpha
+    assert Again(this, 1, written).membership(2) is not None
+    assert Again(this, 0, written).membership(2) is None  # another run is not shown as this one
+    convex = scenario("convex", population__size=50)
+    assert Again(convex, 0, written).membership(0) is None  # nothing is trained for a picture
 
 
 # --- the command ----------------------------------------------------------------------------------
@@ -402,3 +387,18 @@ def test_the_command_reads_its_files_before_it_serves(
 def test_the_server_calls_nobody() -> None:
     assert "--no-check-version" in serve.arguments("127.0.0.1", 8765, False)
     assert serve.environment(PageSettings())["SOLARA_TELEMETRY_MIXPANEL_ENABLE"] == "False"
+
+
+def test_ctrl_c_ends_the_page_and_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import solara.__main__
+    from click import Abort
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise Abort
+
+    monkeypatch.setattr(solara.__main__.cli, "main", interrupted)
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    assert view("baseline", "--port", "8799") == 130
+    assert "bug" not in capsys.readouterr().err

@@ -7,7 +7,6 @@ import threading
 
 import numpy as np
 import pytest
-from scipy.stats import t
 
 from learners import people, progress
 from learners.measured.cache import Cache, cache_in_use, using
@@ -72,17 +71,24 @@ def test_random_members_are_as_many_as_the_sizes_say() -> None:
     assert doctest.testmod(people).failed == doctest.testmod(progress).failed == 0
 
 
-def test_students_interval_covers_as_often_as_it_says() -> None:
+def test_the_interval_covers_as_often_as_it_says_near_certainty_too() -> None:
+    """Three trainings that each succeed with probability 0.9 all succeed 73 % of the time."""
     rng = np.random.default_rng(1)
-    each = rng.normal(0.5, 0.05, size=(4000, 4, 1))
-    low, high = people.student_interval(each, 0.9)
-    assert low.shape == (4000, 1)
-    covered = ((low <= 0.5) & (high >= 0.5)).mean()
-    assert covered == pytest.approx(0.9, abs=4 * np.sqrt(0.9 * 0.1 / 4000))
-    by_hand = each[0, :, 0].mean() + t.ppf(0.95, 3) * each[0, :, 0].std(ddof=1) / 2
-    assert high[0, 0] == pytest.approx(by_hand)
-    low, high = people.student_interval(np.array([[0.0], [1.0]]), 0.95)
-    assert (low[0], high[0]) == (0.0, 1.0)
+    each = (rng.random((4000, 3, 2)) < 0.9).astype(float)
+    low, high = people.mean_interval(np.ones(2), each, 0.9)
+    assert low.shape == high.shape == (4000, 2)
+    assert ((low <= 0.9) & (high >= 0.9)).mean() >= 0.9
+    ones = (each[:, :, 0] == 1.0).all(axis=1)  # where Student's interval would be [1, 1]
+    assert ones.mean() == pytest.approx(0.9**3, abs=0.03)
+    assert high[ones, 0].min() == 1.0 and low[ones, 0].max() < 0.7
+    assert np.all((low <= each.mean(axis=1)) & (each.mean(axis=1) <= high))
+
+
+def test_the_interval_of_each_size_and_collective_is_its_own() -> None:
+    each = np.random.default_rng(2).random((2, 5, 7, 3))  # (..., R, K)
+    low, high = people.mean_interval(np.ones(3), each, 0.95)
+    alone = people.mean_interval([1.0], each[1, 4, :, 2][:, None], 0.95)
+    np.testing.assert_allclose([low[1, 4, 2], high[1, 4, 2]], [alone[0][0], alone[1][0]])
 
 
 @pytest.mark.parametrize("weight", [[], [0.0, 0.0], [1.0, -1.0], [[1.0]]])

@@ -178,6 +178,23 @@ def test_a_share_asks_for_a_quantile(monkeypatch: pytest.MonkeyPatch) -> None:
         assert found.value - found.short_of < 30
 
 
+@pytest.mark.parametrize("largest", [False, True])
+def test_an_undecided_end_is_not_the_end_of_the_search(
+    monkeypatch: pytest.MonkeyPatch, largest: bool
+) -> None:
+    """Up to 10, every other world reaches the target: 50 % within chance; from 10 on, all do."""
+    fake_runs(monkeypatch, lambda r: 0.0 if r % 2 else 10.0)
+    ends = (0.0, 100.0)
+    if largest:  # where more of it hinders, by symmetry
+        monkeypatch.setattr(inverse, "varied", lambda s, new: s.replace(
+            {key: 100.0 - value for key, value in new.items()}))  # fmt: skip
+    asked = question("principal.budget", *ends, SPENT, largest=largest, most_runs=100)
+    found = solve(loads(PRINCIPAL), asked)
+    value = 100.0 - found.value if largest else found.value
+    assert 10.0 <= value < 10.2 and found.short_of is None
+    assert found.undecided[-1 if largest else 0] == ends[largest] and len(found.undecided) > 3
+
+
 def test_more_that_hinders_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     fake_runs(monkeypatch, lambda r: 30.0 + r % 2)
     assert solve(loads(PRINCIPAL), question("principal.budget", 0, 100, SPENT)).contradictions == 0

@@ -17,7 +17,6 @@ def scenario() -> Scenario:
     return loads("""
         name = "one"
         epochs = 6
-        population = { size = 200, cost = { dist = "uniform", low = 0.0, high = 0.5 }, free_riding = 0.2 }
         platform = { learner = "bound" }
         revision = { rate = 0.3 }
         stop = { when = "never" }
@@ -25,6 +24,10 @@ def scenario() -> Scenario:
         strategy = "feature_label"
         signal = { uniqueness = 0.01, gap = 1.0 }
         start = 0.1
+        [population]
+        size = 200
+        cost = { dist = "uniform", low = 0.0, high = 0.5 }
+        free_riding = 0.2
     """)
 
 
@@ -44,7 +47,11 @@ def series(economy: Economy) -> Any:
     return economy.run().series
 
 
-@pytest.mark.parametrize("again", [lambda e: e, copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))])
+def pickled(economy: Economy) -> Economy:
+    return pickle.loads(pickle.dumps(economy))
+
+
+@pytest.mark.parametrize("again", [lambda economy: economy, copy.deepcopy, pickled])
 def test_after_an_interrupt_the_run_goes_on_as_if_nothing_had_been(again: Any) -> None:
     economy = Interrupted(scenario())
     with pytest.raises(KeyboardInterrupt):

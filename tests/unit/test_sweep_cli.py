@@ -80,6 +80,17 @@ def test_from_the_plan_to_the_table(call: Call) -> None:
     assert status["complete"] is True and status["working"] == []
 
 
+def test_show_says_what_varies(call: Call) -> None:
+    answer = call("show", "phase-diagram")
+    words = " ".join(answer.out.split())
+    assert answer.code == 0 and "[sweep]" in words and "replications 20 runs" in words
+    assert words.count("vary {") == 2 and "values of population.cost.mean" in words
+    document = call("show", "phase-diagram", "--json").json
+    assert document["sweep"]["vary"]["population.free_riding"]["num"] == 9
+    assert "sweep" not in call("show", "baseline", "--json").json
+    assert "[sweep]" not in call("show", "baseline").out
+
+
 def test_words_for_people(call: Call) -> None:
     tried = call("sweep", "study.toml", "--dry-run").out
     assert "6 points × 3 replicates = 18 runs" in tried and "nothing was written" in tried
