@@ -1,7 +1,7 @@
 # Two commands do everything on a fresh clone:
 #   make demo    an environment, the package, and the main scenario with its figures
 #   make test    an environment, linters, types and all tests (again on Python 3.12 if there)
-# Others: make lint, docs, screenshots, bench, clean. PYTHON=... picks the interpreter (3.11 or newer).
+# Others: make lint, docs, finite-size, screenshots, bench, clean. PYTHON=... picks the interpreter (3.11 or newer).
 
 SHELL  := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -22,7 +22,7 @@ FIGURE := scenarios/literature/hardt-2023/figure-6.toml
 MAIN   := scenarios/experiments/baseline.toml
 JOBS   ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 
-.PHONY: help demo test lint types pytest test-newer figure docs bench clean screenshots
+.PHONY: help demo test lint types pytest test-newer figure finite-size docs bench clean screenshots
 
 help:
 	@sed -n '2,4s/^# *//p' Makefile
@@ -96,6 +96,10 @@ clean:
 figure: $(VENV)/.installed
 	$(BIN)/python -c 'import alphacrit as a; scenario = a.load("$(FIGURE)"); \
 	  a.figures.save(a.figures.threshold_and_investment(scenario), "docs/figures/threshold")'
+
+# Up to a hundred million people: some four minutes and 2 GiB.
+finite-size: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.finite_size
 
 docs/scenario.md: $(wildcard sim/scenario*.py) | $(VENV)/.installed
 	printf '# The fields of a scenario\n\nMade by `make docs` from where they are declared.\n\n' > $@

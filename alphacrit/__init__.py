@@ -45,6 +45,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for editors and type checkers; at run time __getattr__ reads _HOMES
+    from alphacrit.running import run as run
     from analysis import figures
     from analysis.equilibria import equilibria as equilibria
     from analysis.hysteresis import up_and_down as up_and_down
@@ -83,7 +84,6 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time __getattr__ read
     from sim.results import Results as Results
     from sim.results import load as load
     from sim.runs import RunResult as RunResult
-    from sim.runs import run as run
     from sim.runs import run_many as run_many
     from sim.scenario import Scenario as Scenario
     from sim.scenario import fields as fields
@@ -126,7 +126,8 @@ _HOMES = {
     "sim.agents": ("Person",),
     "sim.model": ("Economy",),
     "sim.results": ("Results", "load"),
-    "sim.runs": ("RunResult", "run", "run_many"),
+    "alphacrit.running": ("run",),
+    "sim.runs": ("RunResult", "run_many"),
     "sim.scenario": ("Scenario", "fields", "loads"),
     "sim.learning": ("learn",),
     "sim.success_of": ("success_function",),

@@ -343,6 +343,11 @@ def run(
     from alphacrit import show as tables
 
     scenario = read(file, set_, seed)
+    if scenario.population.infinite and replicates > 1:
+        raise typer.BadParameter(
+            f"got {replicates}; an infinite population has one path, without chance: leave it away",
+            param_hint="--replicates",
+        )
     notes = noted(scenario, silent=json or quiet)
     command = ["alphacrit", *(context.obj or ())]
     done = experiment.perform(scenario, replicates, out, figures, quiet, command)

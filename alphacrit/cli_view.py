@@ -59,11 +59,15 @@ def _opened(files: list[str]) -> tuple[Path, ...]:
     """The paths, each read once so that what is wrong is said here and not in the browser."""
     from alphacrit import catalogue
     from sim.results import Results, load
+    from sim.scenario import Scenario
 
     if len(files) > 2:
         raise typer.BadParameter("at most two can be seen side by side", param_hint="FILE")
     paths = tuple(catalogue.find(file) for file in files)
     opened = [load(path) for path in paths]
+    for each in opened:
+        if isinstance(each, Scenario):
+            each.require_people()
     if len(paths) > 1 and any(isinstance(each, Results) for each in opened):
         raise ScenarioError(["a finished run is shown alone; give one folder, or two scenarios"])
     return paths

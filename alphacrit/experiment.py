@@ -99,7 +99,9 @@ def perform(
 
 
 def _simulate(scenario: Scenario, replicates: int, quiet: bool) -> list[RunResult]:
-    """``sim.runs.run`` of every replicate, with the epochs counted on the progress bar."""
+    """``alphacrit.running.run`` of every replicate, epochs counted on the progress bar."""
+    if scenario.population.infinite:
+        return _follow(scenario, quiet)
     from sim.model import Economy
     from sim.runs import run_result
 
@@ -113,6 +115,14 @@ def _simulate(scenario: Scenario, replicates: int, quiet: bool) -> list[RunResul
             progress.advance(scenario.epochs - economy.epoch)  # settled before its time
             done.append(run_result(economy))
     return done
+
+
+def _follow(scenario: Scenario, quiet: bool) -> list[RunResult]:
+    """The one path of an infinite population."""
+    from analysis.limit import run_of_limit
+
+    with terminal.watch("following", scenario.epochs, quiet) as progress:
+        return [run_of_limit(scenario, progress.advance)]
 
 
 def draw(scenario: Scenario, results: Sequence[RunResult], folder: Path) -> None:

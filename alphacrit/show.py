@@ -237,7 +237,7 @@ def kept(folder: Path, found: Sequence[CacheEntry]) -> None:
 
 def equilibria(report: dict[str, Any], each: Scenario) -> None:
     """``alphacrit equilibria``: the tipping point in words, then every equilibrium."""
-    size = each.population.size
+    size = None if each.population.infinite else each.population.size
     for name, found in report["collectives"].items():
         sentence = f"{name}: {tipping(name, found, report['equilibria'], size)}"
         others = {other: alpha for other, alpha in (found.get("others") or {}).items() if alpha}
@@ -257,7 +257,8 @@ def equilibria(report: dict[str, Any], each: Scenario) -> None:
         look.add_row(word, *shares, *success, f"{point['residual']:.1e}")
     show_table(look)
     kind = KINDS.get(report["success_kind"], report["success_kind"])
-    say(f"sizes are shares of {size:,} people; success is {kind}")
+    people = "an infinite population" if size is None else f"{size:,} people"
+    say(f"sizes are shares of {people}; success is {kind}")
     if "stationary" in report:
         mean = report["stationary"]["mean_share"]
         say(f"in the long run a share of {number(mean)} are members on average (finite chain)")
@@ -266,9 +267,12 @@ def equilibria(report: dict[str, Any], each: Scenario) -> None:
 
 
 def tipping(
-    name: str, found: Mapping[str, Any], points: Sequence[Mapping[str, Any]], size: int
+    name: str, found: Mapping[str, Any], points: Sequence[Mapping[str, Any]], size: int | None
 ) -> str:
-    """One sentence: from which size on the collective grows, and what getting there costs."""
+    """One sentence: from which size on the collective grows, and what getting there costs.
+
+    ``size`` is the number of people; None where the population is infinite.
+    """
     critical, investment = found["alpha_crit"], found["investment"]
     several = bool(points) and len(points[0]["alpha"]) > 1
     stable = [point["alpha"][name] for point in points if point["stable"]]
@@ -280,10 +284,10 @@ def tipping(
     if critical == 0:
         # Where nobody is a rest point too, however unstable, somebody must be the first.
         at_rest = any(point["alpha"][name] == 0 for point in points)
-        begin = "from the first member on" if at_rest else "from nothing"
+        first = "from the first member on" if size else "from any share above 0"
+        begin = first if at_rest else "from nothing"
         end = "" if several or not stable else f": {begin} to {_ending(max(stable), size)}"
         return f"forms unaided{end}"
-    members = critical * size
     below = max((alpha for alpha in stable if alpha < critical), default=0.0)
     above = min((alpha for alpha in stable if alpha > critical), default=1.0)
     falls = "the collective dies" if below == 0 else f"it falls back to {_ending(below, size)}"
@@ -292,21 +296,28 @@ def tipping(
     grows = "everybody joins" if above == 1 else f"it grows to {_ending(above, size)}"
     if several:  # where it ends depends on the others too
         falls, grows = "the collective shrinks", "it grows"
-    cost = ""
-    if investment and investment["total"] == 0:
-        cost = "; getting there costs nothing but the members' coming"
-    elif investment and investment["total"] is not None:
-        cost = (
-            f"; buying the way there costs at most {number(investment['total'], 4)} "
-            f"{investment['unit']} ({number(investment['per_capita'])} per person)"
-        )
-    return (
-        f"up to {_count(int(members), 'member')} ({100 * critical:.4g}%) {falls}, "
-        f"above that {grows}{cost}"
-    )
+    upto = f"{100 * critical:.4g}%"
+    if size is not None:
+        upto = f"{_count(int(critical * size), 'member')} ({upto})"
+    return f"up to {upto} {falls}, above that {grows}{_buying(investment)}"
 
 
-def _ending(share: float, size: int) -> str:
+def _buying(investment: Mapping[str, Any] | None) -> str:
+    """What getting to the tipping point costs at most; empty where there is nothing to say."""
+    if not investment or investment["per_capita"] is None:
+        return ""
+    if investment["per_capita"] == 0:
+        return "; getting there costs nothing but the members' coming"
+    each = f"{number(investment['per_capita'])}"
+    words = f"{each} {investment['unit']} per person"
+    if investment["total"] is not None:
+        words = f"{number(investment['total'], 4)} {investment['unit']} ({each} per person)"
+    return f"; buying the way there costs at most {words}"
+
+
+def _ending(share: float, size: int | None) -> str:
+    if size is None:
+        return f"{100 * share:.4g}% of the people"
     members = share * size
     about = "" if abs(members - round(members)) < 1e-6 else "about "
     return f"{about}{_count(round(members), 'member')} ({100 * share:.4g}%)"
@@ -324,12 +335,17 @@ def finished(done: Finished) -> None:
         say(f"{done.scenario.name} stopped after {_count(epochs, 'epoch')}: {REASONS[reason]}")
     else:
         say(f"{done.scenario.name}: {many} replicates; {_reasons(done)}; means below")
-    look = table("collective", ">members", ">share", ">success")
+    people = done.scenario.population
+    members = () if people.infinite else (">members",)
+    look = table("collective", *members, ">share", ">success")
     for name, final in document["final"].items():
-        members = final["alpha"] * done.scenario.population.size
-        row = (_people(members), number(final["alpha"]), number(final["success"]))
+        row = [number(final["alpha"]), number(final["success"])]
+        if not people.infinite:
+            row.insert(0, _people(final["alpha"] * people.size))
         look.add_row(name, *row)
     show_table(look)
+    if people.infinite:
+        say("an infinite population moves as its mean field: one path, without chance")
     if done.scenario.principal is not None:
         say(_spending(done, document["spent"]))
     say(f"welfare {number(document['welfare'])} (mean utility per person, transfers included)")

@@ -12,9 +12,8 @@ from functools import cached_property
 from typing import Literal, Protocol
 
 import numpy as np
+import scipy  # its parts are loaded when first asked for
 from numpy.typing import ArrayLike, NDArray
-from scipy.interpolate import CubicSpline
-from scipy.special import expit
 
 from analysis.laws import both_continuous, law_nodes
 from sim.distributions import TypeClass
@@ -254,15 +253,17 @@ class _Logit(_Class):
     def _joining(self) -> Callable[[Floats], Floats]:
         """V (n, J) ↦ the chance to join anything."""
         if self.people.paired:
-            return lambda v: expit((v - self.people.pairs()[0]) / self.noise)
+            return lambda v: scipy.special.expit((v - self.people.pairs()[0]) / self.noise)
         low = -float(self.dues.max())
         high = 1.0 + self.noise * np.log(len(self.dues))
         sure = 40.0 * self.noise  # utility beyond which Λ is 1 or 0 to rounding
         cost, weight = law_nodes(self.people.cost, 3.0 * self.noise, 32, (low - sure, high + sure))
         if len(cost) <= 16:
-            return lambda v: expit((v[..., None] - cost) / self.noise) @ weight
+            return lambda v: scipy.special.expit((v[..., None] - cost) / self.noise) @ weight
         v = np.linspace(low, high, int(np.ceil((high - low) / self.noise * 40)) + 8)
-        return CubicSpline(v, expected_chance(v, cost, weight, self.noise))  # to 1e-9
+        return scipy.interpolate.CubicSpline(
+            v, expected_chance(v, cost, weight, self.noise)
+        )  # to 1e-9
 
     def shares(self, success: Floats, indifferent: bool) -> Floats:
         out = np.zeros(success.shape)
@@ -285,5 +286,5 @@ def expected_chance(v: Floats, cost: Floats, weight: Floats, noise: float) -> Fl
     out = np.empty(v.shape)
     step = max(1, BLOCK // len(cost))
     for i in range(0, len(v), step):
-        out[i : i + step] = expit((v[i : i + step, None] - cost) / noise) @ weight
+        out[i : i + step] = scipy.special.expit((v[i : i + step, None] - cost) / noise) @ weight
     return out

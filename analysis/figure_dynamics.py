@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 BAND = (0.05, 0.95)  # of the replicates at each epoch
+MOST_EPOCHS = 5_000  # drawn of a run; of a longer one every second, third, …
 FEW = 30  # replicates that are also drawn one by one, as hairlines
 
 
@@ -173,7 +174,12 @@ def _series(results: RunResult | Sequence[RunResult] | Scenario) -> tuple[Scenar
     several = list(results) if isinstance(results, Sequence) else [results]
     if not several:
         raise ValueError("no results to draw")
-    tables = [result.series.assign(replicate=position) for position, result in enumerate(several)]
+    # More epochs than the figure has dots to show are not looked at.
+    every = 1 + max(result.summary["epochs"] for result in several) // MOST_EPOCHS
+    tables = [
+        result.record.table(every).assign(replicate=position)
+        for position, result in enumerate(several)
+    ]
     return several[0].scenario, pd.concat(tables, ignore_index=True)
 
 

@@ -113,8 +113,8 @@ def _mark_threshold(
     if scenario.revision.protocol != "logit":  # noisy people ask for no fixed success
         cost = investment(scenario, name)
         _shade(axes, scenario, alpha_crit, thresholds)
-        words += f"\nB = {number(cost.per_capita or 0)} per person,"
-        words += f"\n{number(cost.total or 0)} in total"
+        words += f"\nB = {number(cost.per_capita or 0)} per person"
+        words += "" if cost.total is None else f",\n{number(cost.total)} in total"
     axes.annotate(
         words,
         (alpha_crit, 0.0) if room else (0.0, axes.get_ylim()[1]),

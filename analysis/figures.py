@@ -4,6 +4,7 @@
     threshold_and_investment  where S crosses what people ask for, and B  (H23 figure 6)
     participation_cobweb      F(α), its fixed points, the path from a start
     paths                     α and S over the epochs, with replicates
+    finite_size               how far N people are from an infinite population, over N
     bound_and_measured        the bound and what the platform learns, side by side
     worst_case_and_bounds     the same for classifiers ε from the best    (H23 figure 1, right)
     interference_map          two collectives: S₁, S₂ and best response over (α₁, α₂)
@@ -30,6 +31,7 @@ from matplotlib.figure import Figure
 
 from analysis.figure_bifurcation import bifurcation
 from analysis.figure_dynamics import participation_cobweb, paths
+from analysis.figure_finite_size import finite_size
 from analysis.figure_interference import interference_map
 from analysis.figure_measured import bound_and_measured, worst_case_and_bounds
 from analysis.figure_points import sensitivity_chart, spending
@@ -48,6 +50,7 @@ __all__ = [
     "bifurcation",
     "bound_and_measured",
     "figures_for",
+    "finite_size",
     "heat_map",
     "interference_map",
     "participation_cobweb",

@@ -89,8 +89,9 @@ class Thresholds:
         if key not in self._known:
             self._known[key] = _theory(scenario, name)
         known = self._known[key]
-        size = scenario.population.size
-        return Theory(known.alpha_crit, None if known.bound is None else known.bound * size)
+        people = scenario.population
+        total = None if known.bound is None or people.infinite else known.bound * people.size
+        return Theory(known.alpha_crit, total)
 
 
 def levels_of(

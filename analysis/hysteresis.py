@@ -80,7 +80,7 @@ def _rest_of_people(
     """Members when the economy stops, begun with ``membership`` (N,) where there is one."""
     from sim.model import Economy
 
-    economy = Economy(scenario, replicate)
+    economy = Economy(scenario, replicate, engine="rows")  # who is a member is set below
     if membership is not None:
         economy.population.assign(None, membership)  # published when it steps
     summary = economy.run().summary

@@ -16,8 +16,9 @@ does not come upon a tipping point.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 
 from analysis.laws import TypeTable, type_table
 from analysis.participation import ParticipationMap, participation_map
+from analysis.within_epoch import from_jump_to_jump, runge_kutta
 from sim.payoffs import gain, logit_probabilities
 from sim.scenario import Scenario
 
@@ -32,8 +34,43 @@ Floats = NDArray[np.float64]
 State = Floats  # (J, K+1) shares of the population by type and membership, column 0 outside
 Pull = Callable[[State, Floats, State], State]
 
-SUBSTEPS = 50  # of a sequential epoch
 MAX_TYPES = 20_000
+FEW_TYPES = 500  # whose every change of mind in a sequential epoch is timed
+
+
+class MeanField(Protocol):
+    """How the infinite population of a scenario moves; its state is opaque to others."""
+
+    start: Floats
+
+    def sizes(self, state: Floats) -> Floats:
+        """(K,) α of a state."""
+
+    def success(self, state: Floats) -> Floats:
+        """(K,) S of a state."""
+
+    def after(self, state: Floats, published: Floats) -> Floats:
+        """The state one epoch later, if this success is published at its start."""
+
+
+def mean_field(
+    scenario: Scenario, start: Mapping[str, float] | None = None, *, nodes: int = 400
+) -> MeanField:
+    """The dynamics of a scenario's infinite population; arguments as for `mean_field_path`."""
+    network = scenario.population.network
+    if network is not None and network.kind != "complete":
+        raise ValueError("mean field: people on a network do not see the published success")
+    if scenario.principal is not None:
+        raise ValueError("mean field: a principal's payments depend on who is a member")
+    pmap = participation_map(scenario)
+    sizes = np.array([float(c.start) for c in scenario.collectives.values()])
+    for name, size in (start or {}).items():
+        if name not in scenario.names:
+            raise ValueError(f"start: got {name!r}; must be one of {', '.join(scenario.names)}")
+        sizes[scenario.names.index(name)] = size
+    if scenario.revision.protocol == "imitation" or pmap.stepwise or _listed(pmap):
+        return ByType(pmap, scenario, type_table(pmap.classes, nodes), sizes)
+    return BySize(pmap, scenario, sizes)
 
 
 def mean_field_path(
@@ -62,31 +99,26 @@ def mean_field_path(
     ValueError
         On a network, or with a principal: there is no mean field for these.
     """
-    network = scenario.population.network
-    if network is not None and network.kind != "complete":
-        raise ValueError("mean field: people on a network do not see the published success")
-    if scenario.principal is not None:
-        raise ValueError("mean field: a principal's payments depend on who is a member")
-    pmap = participation_map(scenario)
-    count = scenario.epochs if epochs is None else int(epochs)
-    sizes = np.array([float(c.start) for c in scenario.collectives.values()])
-    for name, size in (start or {}).items():
-        if name not in scenario.names:
-            raise ValueError(f"start: got {name!r}; must be one of {', '.join(scenario.names)}")
-        sizes[scenario.names.index(name)] = size
-    if scenario.revision.protocol == "imitation" or pmap.stepwise or _listed(pmap):
-        people = type_table(pmap.classes, nodes)
-        shares = _path_of_types(pmap, scenario, people, _spread(people, sizes), count)
-    else:
-        shares = _path_of_shares(pmap, scenario, sizes, count)
-    success = pmap.success.at(shares)
-    names = np.tile(np.array(scenario.names, dtype=object), count + 1)
+    field, every = mean_field(scenario, start, nodes=nodes), scenario.platform.retrain_every
+    count, k = scenario.epochs if epochs is None else int(epochs), len(scenario.names)
+    state, published = field.start, field.success(field.start)
+    path = [(field.sizes(state), published)]
+    for epoch in range(count):
+        if epoch % every == 0:
+            published = path[-1][1]
+        then = field.after(state, published)
+        path.append((field.sizes(then), field.success(then)))
+        if every == 1 and np.array_equal(then, state):
+            break
+        state = then
+    path += [path[-1]] * (count + 1 - len(path))  # it came to rest before the end
+    table = np.clip(np.array(path), 0.0, 1.0)  # (T+1, 2, K)
     return pd.DataFrame(
         {
-            "epoch": np.repeat(np.arange(count + 1), pmap.size),
-            "collective": names,
-            "alpha": shares.ravel(),
-            "success": success.ravel(),
+            "epoch": np.repeat(np.arange(count + 1), k),
+            "collective": np.tile(np.array(scenario.names, dtype=object), count + 1),
+            "alpha": table[:, 0].ravel(),
+            "success": table[:, 1].ravel(),
         }
     )
 
@@ -97,53 +129,34 @@ def _listed(pmap: ParticipationMap) -> bool:
     return max(types) <= MAX_TYPES
 
 
-def _fixed(shares: list, count: int) -> Floats:
-    """The path, its last row repeated where it came to rest before the end."""
-    path = np.array(shares)
-    rest = np.broadcast_to(path[-1], (count + 1 - len(path), *path.shape[1:]))
-    return np.clip(np.concatenate([path, rest]), 0.0, 1.0)
-
-
 # ── by the participation map ─────────────────────────────────────────────────────────────────
 
 
-def _path_of_shares(
-    pmap: ParticipationMap, scenario: Scenario, alpha: Floats, count: int
-) -> Floats:
-    rules, every = scenario.revision, scenario.platform.retrain_every
-    path = [alpha]
-    published = pmap.success.at(alpha)
-    for epoch in range(count):
-        if epoch % every == 0:
-            published = pmap.success.at(alpha)
-        if rules.activation == "sequential":
-            then = _sequential(partial(_drift, pmap, rules.rate, alpha), alpha)
-        else:
-            then = (1 - rules.rate) * alpha + rules.rate * pmap.share_at(published)
-        path.append(then)
-        if every == 1 and np.array_equal(then, alpha):
-            break
-        alpha = then
-    return _fixed(path, count)
+class BySize:
+    """The mean field whose state is the sizes α (K,): nobody is indifferent, F says it all."""
+
+    def __init__(self, pmap: ParticipationMap, scenario: Scenario, sizes: Floats) -> None:
+        self.pmap, self.rules, self.start = pmap, scenario.revision, sizes
+
+    def sizes(self, state: Floats) -> Floats:
+        return state
+
+    def success(self, state: Floats) -> Floats:
+        return self.pmap.success.at(state)
+
+    def after(self, state: Floats, published: Floats) -> Floats:
+        if self.rules.activation == "sequential":
+            return self.within(state)[-1]
+        rate = self.rules.rate
+        return (1 - rate) * state + rate * self.pmap.share_at(published)
+
+    def within(self, state: Floats) -> Floats:
+        """(SUBSTEPS + 1, K) sizes in the course of a sequential epoch."""
+        return np.array(runge_kutta(partial(_drift, self.pmap, self.rules.rate, state), state))
 
 
 def _drift(pmap: ParticipationMap, rate: float, was: Floats, alpha: Floats) -> Floats:
     return rate * (pmap.at(alpha) - was)
-
-
-def _sequential(slope: Callable[[Floats], Floats], start: Floats) -> Floats:
-    """α(1) of α′ = slope(α), α(0) = start, by Runge and Kutta's fourth-order rule.
-
-    The error is O(SUBSTEPS⁻⁴), and a step's worth of each jump of the slope that is crossed.
-    """
-    alpha, step = start, 1.0 / SUBSTEPS
-    for _ in range(SUBSTEPS):
-        first = slope(alpha)
-        second = slope(alpha + 0.5 * step * first)
-        third = slope(alpha + 0.5 * step * second)
-        fourth = slope(alpha + step * third)
-        alpha = alpha + step / 6.0 * (first + 2.0 * second + 2.0 * third + fourth)
-    return alpha
 
 
 # ── type by type ─────────────────────────────────────────────────────────────────────────────
@@ -163,35 +176,33 @@ def _spread(people: TypeTable, sizes: Floats) -> State:
     return state
 
 
-def _path_of_types(
-    pmap: ParticipationMap, scenario: Scenario, people: TypeTable, state: State, count: int
-) -> Floats:
-    rules, every = scenario.revision, scenario.platform.retrain_every
-    dues = np.array(pmap.dues)
-    pull = _imitating(people, dues) if rules.protocol == "imitation" else _choosing(pmap, people)
+class ByType:
+    """The mean field whose state (J, K+1) are the shares of each type and membership."""
 
-    def at(state: State) -> Floats:
-        return pmap.success.at(np.clip(_sizes(state), 0.0, 1.0))
+    def __init__(
+        self, pmap: ParticipationMap, scenario: Scenario, people: TypeTable, sizes: Floats
+    ) -> None:
+        self.pmap, self.rules, self.people = pmap, scenario.revision, people
+        self.start: State = _spread(people, sizes)
+        imitating = self.rules.protocol == "imitation"
+        self.pull = _imitating(people, pmap.dues) if imitating else _choosing(pmap, people)
 
-    path = [_sizes(state)]
-    published = at(state)
-    for epoch in range(count):
-        if epoch % every == 0:
-            published = at(state)
-        if rules.activation == "sequential":
-            was = state
+    def sizes(self, state: State) -> Floats:
+        return _sizes(state)
 
-            def slope(x: State, was: State = was) -> State:
-                return rules.rate * (pull(was, at(x), x) - was)
+    def success(self, state: State) -> Floats:
+        return self.pmap.success.at(np.clip(_sizes(state), 0.0, 1.0))
 
-            then = _sequential(slope, was)
-        else:
-            then = state + rules.rate * (pull(state, published, state) - state)
-        path.append(_sizes(then))
-        if every == 1 and np.array_equal(then, state):
-            break
-        state = then
-    return _fixed(path, count)
+    def after(self, state: State, published: Floats) -> State:
+        if self.rules.activation != "sequential":
+            return state + self.rules.rate * (self.pull(state, published, state) - state)
+
+        def slope(now: State) -> State:
+            return self.rules.rate * (self.pull(state, self.success(now), now) - state)
+
+        if self.rules.protocol == "best_response" and len(state) <= FEW_TYPES:
+            return from_jump_to_jump(slope, state, most=10 * len(state))
+        return runge_kutta(slope, state)[-1]
 
 
 def _sizes(state: State) -> Floats:
@@ -217,16 +228,21 @@ def _choosing(pmap: ParticipationMap, people: TypeTable) -> Pull:
     return pull
 
 
-def _imitating(people: TypeTable, dues: Floats) -> Pull:
+def utilities(people: TypeTable, success: Floats, dues: Sequence[float]) -> Floats:
+    """(J, K+1) realised utility by type and membership: S_k − c − dues_k + γΣ_{j≠k} S_j."""
+    bonus = np.concatenate([[0.0], success])  # (K+1,)
+    fee = np.concatenate([[0.0], dues])
+    pays = np.concatenate([[0.0], np.ones(len(success))]) * people.cost[:, None] + fee
+    riding = people.free_riding[:, None] * (success.sum() - bonus)
+    return bonus - pays + riding
+
+
+def _imitating(people: TypeTable, dues: Sequence[float]) -> Pull:
     """Pairwise proportional imitation of a random other person's membership."""
     options = np.concatenate([np.ones((len(people.cost), 1), bool), people.eligible], axis=1)
 
     def pull(state: State, success: Floats, now: State) -> State:
-        bonus = np.concatenate([[0.0], success])  # (K+1,)
-        fee = np.concatenate([[0.0], dues])
-        pays = np.concatenate([[0.0], np.ones(len(success))]) * people.cost[:, None] + fee
-        riding = people.free_riding[:, None] * (success.sum() - bonus)
-        utility = bonus - pays + riding  # (J, K+1), realised by type and membership
+        utility = utilities(people, success, dues)
         then = state.copy()
         for k in range(state.shape[1]):
             # E[min(1, (u′ − u)₊)] over those met who are in k, for everybody who meets them

@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy  # its parts are loaded when first asked for
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammaln, logsumexp
 
 from analysis.equilibria import Equilibrium, equilibria
 from analysis.participation import participation_map
@@ -59,9 +59,13 @@ def log_stationary_distribution(up: ArrayLike, down: ArrayLike, noise: float) ->
     m = np.arange(size + 1)
     joins = -np.logaddexp(0.0, -up / noise)  # log Λ(up_j/η)
     leaves = -np.logaddexp(0.0, down / noise)  # log (1 − Λ(down_{j+1}/η))
-    ways = gammaln(size + 1) - gammaln(m + 1) - gammaln(size - m + 1)  # log C(N, m)
+    ways = (
+        scipy.special.gammaln(size + 1)
+        - scipy.special.gammaln(m + 1)
+        - scipy.special.gammaln(size - m + 1)
+    )  # log C(N, m)
     log_pi = ways + np.concatenate([[0.0], np.cumsum(joins - leaves)])
-    return log_pi - logsumexp(log_pi)
+    return log_pi - scipy.special.logsumexp(log_pi)
 
 
 def stationary_distribution(up: ArrayLike, down: ArrayLike, noise: float) -> Floats:

@@ -206,7 +206,8 @@ def _notes_on_measuring(
 
 
 def _stationary(scenario: Scenario) -> dict[str, Any] | None:
-    if scenario.revision.protocol != "logit" or scenario.population.size > SMALL:
+    people = scenario.population
+    if scenario.revision.protocol != "logit" or people.infinite or people.size > SMALL:
         return None
     try:
         chain = logit_chain(scenario)

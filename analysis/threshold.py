@@ -60,7 +60,8 @@ class Investment:
 
     Attributes
     ----------
-    per_capita, total : utility per person of the population, and times N
+    per_capita, total : utility per person of the population, and times N; no total where the
+        population is infinite
     in_success : per_capita/(1−γ), the units of H23 figure 6, where γ is one number
     tolerance : error of per_capita, absolute, in utility
     """
@@ -131,12 +132,12 @@ def investment(
     else:
         how = "quadrature over recruits in the order of θ"
         per_capita, tolerance = _investment(problem, alpha)
-    factor = problem.one_factor
+    factor, people = problem.one_factor, scenario.population
     return Investment(
         collective=problem.name,
         alpha_crit=alpha,
         per_capita=per_capita,
-        total=None if per_capita is None else per_capita * scenario.population.size,
+        total=None if per_capita is None or people.infinite else per_capita * people.size,
         in_success=None
         if per_capita is None or factor is None or factor == 1.0
         else per_capita / (1.0 - factor),

@@ -97,6 +97,12 @@ class MesaEconomy(mesa.Model):
         self.measure()
         if rule == "one_after_the_other":
             self.agents.shuffle_do(rule)
+        elif rule == "a_share":
+            chosen = self.random.sample(list(self.agents), round(0.1 * self.size))
+            for person in chosen:
+                person.best_response()
+            for person in chosen:
+                person.advance()
         else:
             self.agents.do(rule)
             self.agents.do("advance")

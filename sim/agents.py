@@ -10,6 +10,7 @@ cases. Only names that Mesa makes public are overridden; it works with Mesa 3.3 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import mesa
@@ -59,8 +60,7 @@ class PeopleModel(SteppingModel):
             raise TypeError(f"agent_class: got {agent_class!r}; must be Person or a subclass of it")
         self.agent_class = agent_class
         self._views = agent_class is Person
-        self.columns = Columns(self.population, (None, *self.collectives), frozen=not self._views)
-        self._states = {name: state for state, name in enumerate(self.columns.names)}
+        self._states = {name: state for state, name in enumerate((None, *self.collectives))}
         self._all_may = bool(self.eligible.all())
         self._others: dict[int, Any] = {}  # ordinary agents beside views, by code
         self._everyone: PeopleSet | None = None
@@ -71,6 +71,11 @@ class PeopleModel(SteppingModel):
                 self._objects.append(agent_class(self, row))
             for person in self._objects:
                 person.setup()
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The population's columns as persons read them."""
+        return Columns(self.population, (None, *self.collectives), frozen=not self._views)
 
     @property
     def scenario(self) -> Any:
@@ -297,7 +302,9 @@ class PeopleModel(SteppingModel):
         if not self._views:
             return False
         if name in ("cost", "free_riding"):
-            getattr(self.population, name)[rows] = checked(name, value)
+            number = checked(name, value)
+            self.population.edited()
+            getattr(self.population, name)[rows] = number
         elif name == "collective":
             state = self.state_of(value)
             if state:

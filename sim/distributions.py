@@ -16,17 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy  # its parts are loaded when first asked for
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import (
-    betainc,
-    betaincc,
-    betainccinv,
-    betaincinv,
-    betaln,
-    log_ndtr,
-    ndtr,
-    ndtri,
-)
 
 from sim import scenario_parts as parts
 from sim.trained import group_shares
@@ -127,9 +118,13 @@ class Listed(Distribution):
         return self._sorted.copy(), self._weights.copy()
 
     def sample_at(self, u: ArrayLike, position: ArrayLike) -> Floats:
+        return self.values[self.index_at(position)]
+
+    def index_at(self, position: ArrayLike) -> NDArray[np.int64]:
+        """Which of the values stands at a position in [0, 1)."""
         # i/N·n may fall short of a whole number by rounding alone: two half-ulps, put back here.
         scaled = np.asarray(position, dtype=float) * self.values.size * (1 + 4.5e-16)
-        return self.values[np.minimum(scaled.astype(np.int64), self.values.size - 1)]
+        return np.minimum(scaled.astype(np.int64), self.values.size - 1)
 
 
 @dataclass(frozen=True)
@@ -159,7 +154,7 @@ def log_mass(a: float, b: float) -> float:
     """log(Φ(b) − Φ(a)), exact far out in either tail; −inf for an empty window."""
     if a > 0:
         a, b = -b, -a
-    upper, lower = float(log_ndtr(b)), float(log_ndtr(a))
+    upper, lower = float(scipy.special.log_ndtr(b)), float(scipy.special.log_ndtr(a))
     if not lower < upper:
         return -math.inf
     return upper + math.log1p(-math.exp(lower - upper))
@@ -178,7 +173,10 @@ class TruncatedNormal(Distribution):
         # A window above the mean is mirrored: then the mass lies in the tail that has the digits.
         self._sign = -1.0 if a > 0 else 1.0
         a, b = (-b, -a) if a > 0 else (a, b)
-        self._below, self._mass = float(ndtr(a)), float(ndtr(b)) - float(ndtr(a))
+        self._below, self._mass = (
+            float(scipy.special.ndtr(a)),
+            float(scipy.special.ndtr(b)) - float(scipy.special.ndtr(a)),
+        )
         self.log_mass = math.log(self._mass) if self._mass > 0 else -math.inf
 
     @property
@@ -194,14 +192,14 @@ class TruncatedNormal(Distribution):
 
     def cdf(self, x: ArrayLike) -> Floats:
         z = self._sign * (np.asarray(x, dtype=float) - self.location) / self.sd
-        share = (ndtr(z) - self._below) / self._mass
+        share = (scipy.special.ndtr(z) - self._below) / self._mass
         return np.clip(share if self._sign > 0 else 1.0 - share, 0.0, 1.0)
 
     def ppf(self, q: ArrayLike) -> Floats:
         q = np.asarray(q, dtype=float)
         # Mirrored: Φ(b') − q·mass counts down from the upper end of the mirrored window.
         level = self._below + (q if self._sign > 0 else 1.0 - q) * self._mass
-        x = self.location + self.sd * self._sign * ndtri(level)
+        x = self.location + self.sd * self._sign * scipy.special.ndtri(level)
         return np.clip(x, *self.support)
 
 
@@ -241,8 +239,8 @@ class TruncatedBeta(Distribution):
     def __init__(self, a: float, b: float, low: float = 0.0, high: float = 1.0) -> None:
         self.a, self.b, self.support = a, b, (low, high)
         # The window's mass from whichever end leaves more digits.
-        self._upper = float(betainc(a, b, low)) > 0.5
-        below = betaincc if self._upper else betainc
+        self._upper = float(scipy.special.betainc(a, b, low)) > 0.5
+        below = scipy.special.betaincc if self._upper else scipy.special.betainc
         self._ends = (float(below(a, b, low)), float(below(a, b, high)))
         mass = abs(self._ends[1] - self._ends[0])
         self.log_mass = math.log(mass) if mass > 0 else -math.inf
@@ -250,14 +248,14 @@ class TruncatedBeta(Distribution):
     @property
     def mean(self) -> float:  # type: ignore[override]
         low, high = self.support
-        below = betaincc if self._upper else betainc
+        below = scipy.special.betaincc if self._upper else scipy.special.betainc
         part = abs(float(below(self.a + 1, self.b, high)) - float(below(self.a + 1, self.b, low)))
         mean = self.a / (self.a + self.b) * part / math.exp(self.log_mass)
         return min(max(mean, low), high)
 
     def cdf(self, x: ArrayLike) -> Floats:
         x = np.clip(np.asarray(x, dtype=float), *self.support)
-        below = betaincc if self._upper else betainc
+        below = scipy.special.betaincc if self._upper else scipy.special.betainc
         share = (below(self.a, self.b, x) - self._ends[0]) / (self._ends[1] - self._ends[0])
         return np.clip(share, 0.0, 1.0)
 
@@ -268,12 +266,16 @@ class TruncatedBeta(Distribution):
 
     def _inverse(self, level: Floats) -> Floats:
         """x with P(X ≤ x), or P(X > x) if counted from above, equal to ``level``."""
-        x = (betainccinv if self._upper else betaincinv)(self.a, self.b, level)
+        x = (scipy.special.betainccinv if self._upper else scipy.special.betaincinv)(
+            self.a, self.b, level
+        )
         if np.isnan(x).any():
             # scipy gives up below about 1e-290; there the leading term x^a/(a·B(a, b)) is exact.
             end, other = (self.b, self.a) if self._upper else (self.a, self.b)
             with np.errstate(divide="ignore"):
-                log_x = (np.log(level) + math.log(end) + float(betaln(end, other))) / end
+                log_x = (
+                    np.log(level) + math.log(end) + float(scipy.special.betaln(end, other))
+                ) / end
             lead = np.exp(np.minimum(log_x, 0.0))
             x = np.where(np.isnan(x), 1.0 - lead if self._upper else lead, x)
         return x

@@ -17,18 +17,21 @@ retrainings the published success stays what it was.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import mesa
 import numpy as np
 from numpy.typing import NDArray
 
-from sim import networks, principal, revision
+from sim import networks, payoffs, principal, revision
 from sim.agents import PeopleModel, Person
-from sim.payoffs import utility
-from sim.population import make_population
+from sim.crowd import CountingError, Crowd, choose_crowd
+from sim.history import History
+from sim.payoffs import Offers, utility
+from sim.population import Population, make_population
 from sim.runs import RunResult, run_result
 from sim.scenario import Scenario
+from sim.stopping import Stopping
 from sim.streams import Streams
 from sim.success_of import success_function
 
@@ -53,11 +56,17 @@ class Economy(PeopleModel, mesa.Model):
     replicate : which of the scenario's random worlds; the seed is the scenario's
     agent_class : a subclass of :class:`sim.agents.Person` with its own ``decide``; the plain
         class is simulated as arrays, and an agent is then a view of one row
-    compiled : True or False force or forbid the compiled loops; by default size decides
+    compiled : True or False force or forbid the compiled loops over rows; by default size decides
+    engine : "rows" (one row per person), a shortcut that only counts people ("thresholds",
+        "types", see :mod:`sim.crowd`), or "auto": a shortcut where people are many and one fits
 
     Attributes
     ----------
-    population : columns cost, free_riding, group, membership, one row per person
+    population : columns cost, free_riding, group, membership, one row per person; where people are
+        only counted, asking for it makes the rows, and the economy goes on with them
+    engine : what simulates the people: "rows", "thresholds", "types", "rows since epoch 7"
+    size : N
+    counts : (K,) members of each collective
     success : the success function S
     collectives, groups : names, in file order
     alpha : (K,) sizes as shares of the population
@@ -89,6 +98,7 @@ class Economy(PeopleModel, mesa.Model):
         agent_class: type[Person] = Person,
         *,
         compiled: bool | None = None,
+        engine: str = "auto",
     ) -> None:
         self.scenario = scenario
         self.replicate = replicate
@@ -107,35 +117,65 @@ class Economy(PeopleModel, mesa.Model):
         self.dues = np.array([c.dues for c in scenario.collectives.values()], float)
         self.noise = float(scenario.revision.noise)
         self.success = success_function(scenario)
-        points = None
+        self._points: NDArray[np.integer] | None = None
         if self.success.sees_people:  # each person is a data point of the platform
-            points = self.success.draw_people(size, self.streams.data)
-            self.success = self.success.attach(points)
-        self.population = make_population(scenario, self.streams, points)
+            self._points = self.success.draw_people(size, self.streams.data)
+            self.success = self.success.attach(self._points)
+        if engine == "auto" and compiled is not None:
+            engine = "rows"
+        self.crowd: Crowd | None = choose_crowd(
+            scenario, self.success, self.streams, engine, own_rules=agent_class is not Person
+        )
+        self.engine = "rows" if self.crowd is None else self.crowd.engine
         network = scenario.population.network
         self.network_kind = None if network is None else network.kind
-        self.graph = networks.build(scenario, self.population.group, self.streams.network)
+        self.graph = None
+        if self.crowd is None:
+            self.graph = networks.build(scenario, self.population.group, self.streams.network)
 
         self.epoch = 0
         self.spent = 0.0
         self.stopped: str | None = None
         self.cycle_length: int | None = None
-        self.history = History(self)
-        self._quiet = 0
-        self._landmark: tuple[int, tuple, NDArray] | None = None
+        payer = scenario.principal
+        paid = None if payer is None else self.collectives.index(payer.collective)
+        self.history = History(self.collectives, size, replicate, paid)
+        self._stopping = Stopping(self)
         self._trained: tuple[NDArray[np.integer], NDArray[np.float64]] | None = None
         self.publish()
         self.init_people(agent_class)
 
     # What there is to see ---------------------------------------------------------------------
 
+    @cached_property
+    def population(self) -> Population:  # type: ignore[override]
+        """The people as rows; those who were only counted until now become rows for good."""
+        crowd, self.crowd = self.crowd, None
+        if crowd is None or self.epoch == 0:
+            self.engine = "rows"
+            return make_population(self.scenario, self.streams, self._points)
+        self.engine = f"rows since epoch {self.epoch}"
+        return crowd.to_population()
+
+    @property
+    def size(self) -> int:
+        """N."""
+        return self.scenario.population.size
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """(K,) members of each collective."""
+        return self.population.counts if self.crowd is None else self.crowd.counts
+
     @property
     def alpha(self) -> NDArray[np.float64]:
         """(K,) sizes of the collectives as shares of the population."""
-        return self.population.alpha
+        return self.counts / self.size
 
     def welfare(self) -> float:
         """Mean utility per person as things stand, all transfers so far included."""
+        if self.crowd is not None:
+            return self.crowd.welfare(self.measure())
         people = self.population
         u = utility(
             people.membership, self.measure(), people.cost, people.free_riding, self.dues
@@ -149,7 +189,7 @@ class Economy(PeopleModel, mesa.Model):
     @cached_property
     def count_curve(self) -> NDArray[np.float64]:
         """S of a single collective at 0, 1, … N members; the last value stands twice."""
-        size = self.population.size
+        size = self.size
         counts = np.minimum(np.arange(size + 2), size)
         return np.ascontiguousarray(self.success.at((counts / size)[:, None])[:, 0])
 
@@ -169,17 +209,34 @@ class Economy(PeopleModel, mesa.Model):
         """One epoch, in the order of the module's docstring; nothing once it has stopped."""
         if not self.running:
             return
-        self.found_at = self.population.counts.copy()
+        self.found_at = self.counts.copy()
         if self.epoch % self.scenario.platform.retrain_every == 0:  # 1, 2, 3
             self.publish()
-            self.population.signed = None  # contracts end when their success is measured
-        self.history.open()
+            if self.crowd is None:
+                self.population.signed = None  # contracts end when their success is measured
+        seen = self.published
         paid = 0.0 if self.scenario.principal is None else principal.subsidise(self)  # 4
         self.spent += paid
-        moved = revision.revise(self)  # 5
-        self.history.record()  # 6
+        moved = self._revise()  # 5
+        self.history.add(self.epoch, self.found_at, seen, self.spent)  # 6
         self.epoch += 1
-        self._stop_if_done(moved, paid)  # 7
+        self._stopping.after(moved, paid)  # 7
+
+    def _revise(self) -> int:
+        """Let the epoch's revisers choose; returns how many people moved."""
+        if self.crowd is None:
+            return revision.revise(self)
+        try:
+            return self.crowd.revise(self.offers())
+        except CountingError:
+            assert self.population is not None  # made here: from now on people are rows
+            return revision.revise(self)
+
+    def offers(self) -> Offers:
+        """What people see who are only counted, both (K+1, K)."""
+        pivotal = self.scenario.revision.decides == "pivotal"
+        published = None if pivotal else self.published
+        return payoffs.offers(self.success, self.counts, self.size, published=published)
 
     def run(self) -> RunResult:
         """Step until the economy stops; the result holds the series and a summary."""
@@ -200,88 +257,4 @@ class Economy(PeopleModel, mesa.Model):
     def publish(self) -> None:
         """Measure success as things are and make it what people see."""
         self.published = self.measure()
-        self.measured_at = self.population.counts.copy()
-
-    def _stop_if_done(self, moved: int, paid: float) -> None:
-        rule = self.scenario.stop
-        if rule.when == "settled":
-            self._quiet = self._quiet + 1 if self._is_quiet(moved, paid, rule.tolerance) else 0
-            if self._quiet >= rule.patience:
-                self.stopped = "settled"
-            elif self._in_cycle(moved):
-                self.stopped = "cycle"
-        if self.stopped is None and self.epoch >= self.scenario.epochs:
-            self.stopped = "epochs"
-        self.running = self.stopped is None
-
-    def _is_quiet(self, moved: int, paid: float, tolerance: float) -> bool:
-        """Did the epoch leave things as they were measured, with nobody wanting to move?"""
-        if paid or self.population.signed is not None:
-            return False
-        if tolerance > 0:
-            # One at a time, success is measured after each move: the epoch's own drift counts too.
-            before = np.stack([self.measured_at, self.found_at])
-            drift = np.abs(self.population.counts - before).max()
-            return bool(drift <= tolerance * self.population.size)
-        still = not moved and bool(np.all(self.population.counts == self.measured_at))
-        return still and self._nobody_wants_to_move()
-
-    def _nobody_wants_to_move(self) -> bool:
-        """That nobody moved may be luck: is there nobody with a reason to?"""
-        rules = self.scenario.revision
-        if self.has_own_decisions:
-            return True  # nobody knows their reasons
-        if rules.protocol == "logit":
-            return False
-        if rules.protocol == "imitation":
-            return not revision.could_imitate(self)
-        wanted = None if rules.rate == 1 else revision.decide(self, None)
-        return wanted is None or bool(np.all(wanted == self.population.membership))
-
-    def _in_cycle(self, moved: int) -> bool:
-        """Has the economy been in exactly this state before? (Brent's method, one landmark.)"""
-        rules = self.scenario.revision
-        deterministic = (
-            rules.protocol == "best_response"
-            and rules.activation == "simultaneous"
-            and rules.rate == 1
-            and not self.has_own_decisions
-        )
-        if not (deterministic and moved):
-            return False
-        phase = self.epoch % self.scenario.platform.retrain_every
-        state = (*self.population.counts, *self.published, phase, self.spent)
-        membership = self.population.membership
-        if self._landmark is not None:
-            since, old_state, old_membership = self._landmark
-            if state == old_state and np.array_equal(membership, old_membership):
-                self.cycle_length = self.epoch - since
-                return True
-        if self.epoch & (self.epoch - 1) == 0:  # a new landmark at every power of two
-            self._landmark = (self.epoch, state, membership.copy())
-        return False
-
-
-class History:
-    """What happened, epoch by epoch: one row per epoch with the state at its start."""
-
-    def __init__(self, economy: Economy) -> None:
-        self.economy = economy
-        self.rows: list[tuple[Any, ...]] = []
-
-    def open(self) -> None:
-        """Hold on to the sizes that success was measured at."""
-        self._counts = self.economy.population.counts.copy()
-        self._published = self.economy.published
-
-    def record(self) -> None:
-        """Add the epoch: members as measured, the published success, the money spent so far."""
-        self.rows.append((self.economy.epoch, self._counts, self._published, self.economy.spent))
-
-    def final(self) -> tuple[Any, ...]:
-        """The state as it stands now, with success measured at it."""
-        economy = self.economy
-        return (
-            economy.epoch, economy.population.counts.copy(), economy.measure(),
-            economy.spent,
-        )  # fmt: skip
+        self.measured_at = self.counts.copy()

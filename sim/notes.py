@@ -5,6 +5,8 @@ A note is no error: what it is about is allowed. Each begins with the address it
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -21,21 +23,66 @@ if TYPE_CHECKING:
     from sim.scenario import Scenario
 
 Notes = Iterator[str]
+MANY = 10_000_000  # people whose rows fit anywhere
+ROW = 40  # bytes a person while a population is made
 COLLIDE = "plant the same token: they collide"
 
 
 def notes_of(s: Scenario) -> list[str]:
     """All notes on a scenario, in the order of its file."""
+    return [*_rows_of_people(s), *_on_platform(s)]
+
+
+def _on_platform(s: Scenario) -> Notes:
     match s.platform:
         case kinds.BayesPlatform():
-            return list(_planted(s, s.platform.universe))
+            yield from _planted(s, s.platform.universe)
         case kinds.LogisticPlatform() | kinds.GradientPlatform():
-            return list(_planted(s, s.platform.data))
+            yield from _planted(s, s.platform.data)
         case kinds.DistilbertPlatform():
-            return [*_texts_each(s), *_targets(s), *_collisions(s)]
+            yield from _texts_each(s)
+            yield from _targets(s)
+            yield from _collisions(s)
         case kinds.TablePlatform():
-            return list(_measured(s, table_of(s)))
-    return []
+            yield from _measured(s, table_of(s))
+
+
+# --- people ---------------------------------------------------------------------------------------
+
+
+def _rows_of_people(s: Scenario) -> Notes:
+    """People who cannot be counted and are too many to be rows in this machine's memory."""
+    if s.population.infinite or s.population.size < MANY:
+        return
+    needed, memory = s.population.size * ROW, _memory()
+    reason = _why_rows(s) if needed > memory else None
+    if reason is not None:
+        yield (
+            f"population.size: {s.population.size:,} people are a row each, some "
+            f"{needed / 1e9:,.0f} GB, and this machine has {memory / 1e9:,.0f}; "
+            f"they cannot be counted instead: {reason}"
+        )
+
+
+def _memory() -> float:
+    """Bytes of this machine's memory; infinite where it does not say."""
+    if not hasattr(os, "sysconf"):
+        return math.inf
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _why_rows(s: Scenario) -> str | None:
+    """Why no shortcut of ``sim.crowd`` fits; None where one does."""
+    from sim.crowd import why_rows
+    from sim.crowd_thresholds import Thresholds
+    from sim.crowd_types import Types
+    from sim.success_of import success_function
+
+    if s.platform.learner in kinds.PEOPLE_LEARNERS:
+        return "the platform is trained on rows of people"
+    reason = why_rows(s, success_function(s), own_rules=False)
+    each = [kind.why_not(s) for kind in (Types, Thresholds)]
+    return reason or (None if None in each else "; ".join(why for why in each if why))
 
 
 # --- signals --------------------------------------------------------------------------------------
@@ -142,7 +189,7 @@ def _measured(s: Scenario, table: MeasuredTable) -> Notes:
     sizes = table.sizes.max(axis=1)
     span = f"{np.min(sizes[sizes > 0.0], initial=1.0):g} to {sizes.max():g}"
     yield f"{here} was measured on {what}{on}{said}, at sizes from {span}"
-    if people is not None and people != s.population.size:
+    if people is not None and not s.population.infinite and people != s.population.size:
         yield (
             f"population.size: got {s.population.size:,}, but the table was measured with "
             f"{people:,} people; who trains the platform is a sample of the data, so that success "

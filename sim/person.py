@@ -73,11 +73,17 @@ class Columns:
         self.population = population
         self.names = names  # of the states 0 … K
         self.frozen = frozen
+        population.edited()  # or the views would be read-only, too
         self.cost: Any = memoryview(population.cost)  # type: ignore[arg-type]
         self.free_riding: Any = memoryview(population.free_riding)  # type: ignore[arg-type]
         self.membership: Any = memoryview(population.membership)  # type: ignore[arg-type]
         if frozen:
             population.cost.flags.writeable = population.free_riding.flags.writeable = False
+
+    def write(self, name: str, row: int, number: float) -> None:
+        """Write one person's cost or free-riding factor."""
+        self.population.edited()
+        getattr(self, name)[row] = number
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Columns, (self.population, self.names, self.frozen)
@@ -95,7 +101,7 @@ def _kept(name: str) -> property:
 
     def write(person: Person, value: float) -> None:
         number = checked(name, value)
-        getattr(person._columns, name)[person.row] = number
+        person._columns.write(name, person.row, number)
         person.__dict__["_" + name] = number
 
     return property(attrgetter("_" + name), write)
@@ -156,7 +162,7 @@ class Person(mesa.Agent):
 
     @cost.setter
     def cost(self, value: float) -> None:
-        self._columns.cost[self.row] = checked("cost", value)
+        self._columns.write("cost", self.row, checked("cost", value))
 
     @property
     def free_riding(self) -> float:
@@ -165,7 +171,7 @@ class Person(mesa.Agent):
 
     @free_riding.setter
     def free_riding(self, value: float) -> None:
-        self._columns.free_riding[self.row] = checked("free_riding", value)
+        self._columns.write("free_riding", self.row, checked("free_riding", value))
 
     @property
     def collective(self) -> str | None:

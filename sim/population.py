@@ -7,7 +7,8 @@ else's draws as they were.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ class Population:
     signed : (N,) bool or None; people under contract with the principal until success is next
         measured. None until a principal signs somebody.
     counts : (K,) int64, members of each collective; kept in step by :meth:`assign` and ``join``
+    compact : what :mod:`sim.compact` made of the columns, which are read-only while it is there
     """
 
     def __init__(
@@ -48,7 +50,35 @@ class Population:
         self.membership = membership
         self.signed: NDArray[np.bool_] | None = None
         self.counts = np.zeros(collectives, np.int64)
+        self.compact: Any = None
+        self._frozen: list[NDArray] = []
         self.recount()
+
+    def keep(self, compact: Any) -> None:
+        """Keep what was made of the columns; until :meth:`edited` they cannot be written to."""
+        self.edited()
+        self.compact = compact
+        columns = (self.cost, self.free_riding, self.group)
+        self._frozen = [column for column in columns if column.flags.writeable]
+        for column in self._frozen:
+            column.flags.writeable = False
+
+    def edited(self) -> None:
+        """Drop what was made of the columns: somebody changes, or is about to change, a person."""
+        self.compact = None
+        for column in self._frozen:
+            column.flags.writeable = True
+        self._frozen = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        self.edited()  # it is made again sooner than it is read
+        return self.__dict__.copy()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for name in ("cost", "free_riding", "group"):  # numpy cannot thaw what it has unpickled
+            column = getattr(self, name)
+            setattr(self, name, column if column.flags.owndata else column.copy())
 
     @property
     def alpha(self) -> NDArray[np.float64]:
@@ -130,7 +160,8 @@ def groups_at_random(scenario: Scenario, rng: np.random.Generator) -> NDArray[np
     return group
 
 
-def _rows_by_group(group: NDArray, groups: int) -> list[NDArray[np.int64] | slice]:
+def rows_by_group(group: NDArray, groups: int) -> list[NDArray[np.int64] | slice]:
+    """The rows of those in no group, then of each group."""
     if groups == 0:
         return [slice(None)]
     return [np.flatnonzero(group == g) for g in range(groups + 1)]
@@ -145,13 +176,18 @@ def draw_column(
     """(N,) everybody's cost or free-riding factor, by the distribution of her group."""
     people = scenario.population
     column = np.empty(people.size)
-    specs = [getattr(people, name)]
-    for override in people.groups.values():
-        own = getattr(override, name)
-        specs.append(specs[0] if own is None else own)
-    for spec, rows in zip(specs, _rows_by_group(group, len(people.groups)), strict=True):
+    specs = specs_by_group(scenario, name)
+    for spec, rows in zip(specs, rows_by_group(group, len(people.groups)), strict=True):
         _fill(column, rows, as_distribution(spec), streams, name)
     return column
+
+
+def specs_by_group(scenario: Scenario, name: str) -> list[Any]:
+    """What the scenario writes as cost or free-riding factor of those in no group, then of each."""
+    people = scenario.population
+    own = [getattr(group, name) for group in people.groups.values()]
+    common = getattr(people, name)
+    return [common, *(common if spec is None else spec for spec in own)]
 
 
 def _fill(
@@ -184,13 +220,22 @@ def draw_start(
     membership: NDArray[np.integer] = np.zeros(
         size, np.int8 if len(collectives) < 127 else np.int16
     )
-    wanted = [int(np.floor(c.start * size + 0.5)) for c in collectives]
-    if not any(wanted):
+    if not any(collective.start for collective in collectives):
         return membership
     order = streams.start.permutation(size)
     eligible = scenario.eligible()
-    pool = np.bincount(group, minlength=len(eligible)) @ eligible
-    for k in np.argsort(pool, kind="stable"):
+    for k, wanted in starters(scenario, np.bincount(group, minlength=len(eligible))):
         may = eligible[group[order], k] & (membership[order] == 0)
-        membership[order[may][: wanted[k]]] = k + 1
+        membership[order[may][:wanted]] = k + 1
     return membership
+
+
+def starters(scenario: Scenario, by_group: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """(k, members wanted at epoch 0) in the order in which collectives draw them.
+
+    ``by_group`` (G+1,): people in no group, then in each group.
+    """
+    starts = [collective.start for collective in scenario.collectives.values()]
+    pool = by_group @ scenario.eligible()
+    for k in np.argsort(pool, kind="stable"):
+        yield int(k), int(np.floor(starts[k] * scenario.population.size + 0.5))

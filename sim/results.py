@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from sim.sweep.store import SweepResults
 
 FORMAT = 1
+ROWS = 1 << 16  # of a row group of the series
 _HARMLESS = {".DS_Store", "Thumbs.db"}
 
 
@@ -232,18 +234,43 @@ def write_scenario(scenario: Scenario, folder: Path) -> None:
 def _write_tables(results: Sequence[RunResult], folder: Path) -> None:
     import pandas as pd
 
-    _write_table(pd.DataFrame([_row(result) for result in results]), folder / "runs.parquet")
+    runs = pd.DataFrame([_row(result) for result in results])
+    _write_table(iter([runs]), folder / "runs.parquet")
     (folder / "series").mkdir()
-    series = pd.concat([result.series for result in results], ignore_index=True)
-    _write_table(series, folder / "series" / "part-000000.parquet")
+    pieces = (piece for result in results for piece in result.record.pieces())
+    _write_table(pieces, folder / "series" / "part-000000.parquet")
 
 
-def _write_table(frame: pd.DataFrame, path: Path) -> None:
+def _write_table(pieces: Iterator[pd.DataFrame], path: Path) -> None:
+    """Write a table that comes in pieces, never holding more than ``ROWS`` rows and one piece."""
+    import pandas as pd
     import pyarrow as pa
     from pyarrow import parquet
 
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    parquet.write_table(table, path, compression="zstd")
+    with ExitStack() as files:
+        writer: Any = None
+        for some in _gathered(pieces):
+            table = pa.Table.from_pandas(
+                pd.concat(some, ignore_index=True), writer and writer.schema, preserve_index=False
+            )
+            if writer is None:
+                writer = parquet.ParquetWriter(path, table.schema, compression="zstd")
+                files.enter_context(writer)
+            writer.write_table(table)
+
+
+def _gathered(pieces: Iterator[pd.DataFrame]) -> Iterator[list[pd.DataFrame]]:
+    """The pieces, as many at a time as make ``ROWS`` rows: a row group of Parquet each."""
+    some: list[pd.DataFrame] = []
+    rows = 0
+    for piece in pieces:
+        some.append(piece)
+        rows += len(piece)
+        if rows >= ROWS:
+            yield some
+            some, rows = [], 0
+    if some:
+        yield some
 
 
 def _row(result: RunResult) -> dict[str, Any]:
@@ -270,6 +297,7 @@ def _write_meta(
         "digest": scenario.digest,
         "seed": scenario.seed,
         "replicates": len(results),
+        "engine": ", ".join(sorted({result.summary["engine"] for result in results})),
         **provenance(),
         "command": list(command),
         "timing": timing,

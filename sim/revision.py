@@ -12,7 +12,7 @@ without replacement. On a network a person sees, in place of the published succe
 at the membership share among her neighbours (0 without neighbours).
 
 The numpy functions here are the reference; where a population is large the model hands the same
-decision to :mod:`sim.kernels`.
+decision to :mod:`sim.kernels`, or a whole epoch to :mod:`sim.compact`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from sim import compact
 from sim.payoffs import Offers, choose, gain, logit_probabilities, offers
 
 if TYPE_CHECKING:
@@ -30,12 +31,17 @@ if TYPE_CHECKING:
 Rows = NDArray[np.integer]
 States = NDArray[np.integer]
 
-EVERYBODY = np.empty(0, np.int32)
-
 
 def revise(economy: Economy) -> int:
     """Let the epoch's revisers choose; returns how many people moved."""
     sequential = economy.scenario.revision.activation == "sequential"
+    if economy.compiled and not economy.has_own_steps:
+        count = how_many(economy.scenario.revision.rate, economy.population.size)
+        moved = compact.revise(economy, count, ordered=sequential)
+        if moved is not None:
+            if sequential:
+                economy.publish()
+            return moved
     rows = revisers(economy, ordered=sequential)
     if economy.has_own_steps:
         return _own_steps(economy, _explicit(economy, rows), renew=sequential)
@@ -52,9 +58,11 @@ def revisers(economy: Economy, *, ordered: bool) -> Rows | None:
     people, rng = economy.population, economy.streams.activation
     count = how_many(economy.scenario.revision.rate, people.size)
     free = None if people.signed is None else np.flatnonzero(~people.signed)
-    if count == people.size:
-        if not ordered:
-            return free
+    if count == people.size and not ordered:
+        return free
+    if compact.draws(economy):
+        chosen = compact.rows_at_random(economy, count)
+    elif count == people.size:
         chosen = _random_order(economy, people.size)
     else:
         chosen = rng.choice(people.size, count, replace=False, shuffle=ordered)
@@ -154,7 +162,7 @@ def decide(economy: Economy, rows: Rows | None) -> States:
     if protocol == "imitation":
         return _imitate(economy, _explicit(economy, rows))
     count = economy.population.size if rows is None else len(rows)
-    uniforms = economy.streams.revision.random(count) if protocol == "logit" else np.empty(0)
+    uniforms = _uniforms(economy, count)
     if economy.compiled and count:
         fast = _decide_compiled(economy, rows, uniforms)
         if fast is not None:
@@ -168,6 +176,13 @@ def decide(economy: Economy, rows: Rows | None) -> States:
 
 def _explicit(economy: Economy, rows: Rows | None) -> Rows:
     return np.arange(economy.population.size) if rows is None else rows
+
+
+def _uniforms(economy: Economy, count: int) -> NDArray[np.float64]:
+    """(count,) one uniform for each logit choice; none for a best response."""
+    if economy.scenario.revision.protocol != "logit":
+        return np.empty(0)
+    return compact.uniforms(economy, count)
 
 
 def _draw(d: NDArray[np.float64], noise: float, uniforms: NDArray[np.float64]) -> States:
@@ -185,7 +200,7 @@ def _decide_compiled(
     """:func:`decide` by a kernel; None where there is none for the case."""
     from sim import kernels
 
-    people, who = economy.population, EVERYBODY if rows is None else rows
+    people, who = economy.population, compact.EVERYBODY if rows is None else rows
     columns = (people.cost, people.free_riding, people.group, people.membership)
     rules = (economy.dues, economy.eligible, economy.noise, uniforms)
     if economy.graph is not None:
@@ -216,7 +231,7 @@ def _one_at_a_time(economy: Economy, rows: Rows) -> int:
     protocol = economy.scenario.revision.protocol
     if protocol == "imitation":
         return sum(_move(economy, row, _imitate(economy, np.array([row]))[0]) for row in rows)
-    uniforms = economy.streams.revision.random(len(rows)) if protocol == "logit" else np.empty(0)
+    uniforms = _uniforms(economy, len(rows))
     if economy.compiled_sequential and len(economy.collectives) == 1:
         return _one_at_a_time_compiled(economy, rows, uniforms)
     if economy.compiled_sequential and economy.graph is None:
@@ -242,8 +257,11 @@ def _move(economy: Economy, row: int, state: int) -> bool:
 
 def _one_at_a_time_compiled(economy: Economy, rows: Rows, uniforms: NDArray[np.float64]) -> int:
     """One collective, with success looked up in a table of all counts."""
-    from sim import kernels
+    from sim import kernels, sweeps
 
+    if economy.compiled and (moved := sweeps.in_order(economy, rows)) is not None:
+        economy.publish()
+        return moved
     people = economy.population
     before = people.membership.copy()
     columns = (people.cost, people.free_riding, people.group)

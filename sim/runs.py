@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from sim.history import Series
 from sim.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -23,23 +23,29 @@ class RunResult:
     Attributes
     ----------
     scenario : what was run
+    record : the series as it was kept, in pieces where it is long
     series : DataFrame, one row per epoch and collective: run, replicate, epoch, collective,
         members, alpha, success (as published in that epoch), spent (on that collective, so far).
         Epoch e is the state in which epoch e found the economy; the last row is the final state.
     summary : scenario, digest, seed, replicate, epochs, stopped, cycle_length, final, spent,
-        welfare (mean utility per person at the end, all transfers included)
+        welfare (mean utility per person at the end, all transfers included), engine (what
+        simulated the people, see ``sim.model.Economy``)
     """
 
     scenario: Scenario
-    series: pd.DataFrame
+    record: Series
     summary: dict[str, Any]
 
+    @cached_property
+    def series(self) -> pd.DataFrame:
+        return self.record.table()
 
-def run(scenario: Scenario, replicate: int = 0) -> RunResult:
-    """Simulate one replicate of a scenario until it stops."""
+
+def run(scenario: Scenario, replicate: int = 0, *, engine: str = "auto") -> RunResult:
+    """Simulate one replicate of a scenario until it stops (``engine``: see the economy's)."""
     from sim.model import Economy
 
-    return Economy(scenario, replicate).run()
+    return Economy(scenario, replicate, engine=engine).run()
 
 
 def run_many(
@@ -58,10 +64,10 @@ def run_many(
 
 def run_result(economy: Economy) -> RunResult:
     """The result of an economy as it stands."""
-    final = economy.history.final()
+    sizes, success = economy.counts, economy.measure()
     return RunResult(
         scenario=economy.scenario,
-        series=_series(economy, [*economy.history.rows, final]),
+        record=economy.history.until_now(economy.epoch, sizes, success, economy.spent),
         summary={
             "scenario": economy.scenario.name,
             "digest": economy.scenario.digest,
@@ -71,36 +77,11 @@ def run_result(economy: Economy) -> RunResult:
             "stopped": economy.stopped,
             "cycle_length": economy.cycle_length,
             "final": {
-                name: {"alpha": float(count / economy.population.size), "success": float(success)}
-                for name, count, success in zip(
-                    economy.collectives, final[1], final[2], strict=True
-                )
+                name: {"alpha": float(count / economy.size), "success": float(reached)}
+                for name, count, reached in zip(economy.collectives, sizes, success, strict=True)
             },
             "spent": economy.spent,
             "welfare": economy.welfare(),
+            "engine": economy.engine,
         },
-    )
-
-
-def _series(economy: Economy, rows: list[tuple[Any, ...]]) -> pd.DataFrame:
-    import pandas as pd
-
-    names = list(economy.collectives)
-    epochs, k = len(rows), len(names)
-    members = np.array([row[1] for row in rows]).reshape(-1)
-    spent = np.zeros((epochs, k))
-    if economy.scenario.principal is not None:
-        column = names.index(economy.scenario.principal.collective)
-        spent[:, column] = [row[3] for row in rows]
-    return pd.DataFrame(
-        {
-            "run": economy.replicate,
-            "replicate": economy.replicate,
-            "epoch": np.repeat([row[0] for row in rows], k),
-            "collective": names * epochs,
-            "members": members,
-            "alpha": members / economy.population.size,
-            "success": np.array([row[2] for row in rows]).reshape(-1),
-            "spent": spent.reshape(-1),
-        }
     )

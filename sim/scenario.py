@@ -153,6 +153,10 @@ class Scenario(Part):
     def __hash__(self) -> int:
         return hash(self._canonical())
 
+    def require_people(self) -> None:
+        """Raise ``ScenarioError`` unless there is a number of people: whoever runs them asks."""
+        self.population.size  # noqa: B018 - says so itself
+
     def eligible(self) -> NDArray[np.bool_]:
         """Who may join what: bool (G + 1, K), row 0 people in no group, row g the g-th group."""
         groups = list(self.population.groups)

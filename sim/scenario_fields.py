@@ -204,14 +204,14 @@ def choices(field: FieldInfo) -> tuple[str, ...]:
     )
 
 
-def noun(field: FieldInfo) -> str:
-    """What kind of value a field takes, in words, without its range."""
+def noun(field: FieldInfo, span: str = "") -> str:
+    """What kind of value a field takes, in words; a number with the range ``span``, if given."""
     words = []
     for t in plain_of(field.annotation):
         if t is int:
-            words.append("a whole number")
+            words.append(f"a whole number {span}".strip())
         elif t is float:
-            words.append("a number")
+            words.append(f"a number {span}".strip())
         elif t is bool:
             words.append("true or false")
         elif t is str:
@@ -240,11 +240,11 @@ def must_be(field: FieldInfo, value: Any = None, *, unit: str = "") -> str:
     if special:
         text = special
     elif not is_number or (wants_int and not isinstance(value, int)):
-        text = f"{noun(field)} {span}".strip()
+        text = noun(field, span)
     elif isinstance(value, float) and not math.isfinite(value):
         text = f"a finite number {span}".strip()
     else:
-        text = span or noun(field)
+        text = listed([span, *quoted(choices(field))]) if span else noun(field)
     if not (is_number and span and plain_of(field.annotation)):
         text = _or_table(text, field)
     return f"must be {text}" + (f" ({unit})" if unit else "")

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
+from learners.errors import ScenarioError
 from sim.scenario_fields import INHERITED, FrozenDict, Part, param
 from sim.scenario_platforms import (
     DATA_SIGNALS,
@@ -21,6 +22,10 @@ from sim.scenario_platforms import (
 )
 from sim.scenario_texts import InsertedSignal
 
+FINITE = (
+    "must be a number here: only 'alphacrit run', 'equilibria' and what is solved or drawn without "
+    "single people take the limit (people)"
+)
 NAME_WORDS = 'letters, digits, "_" and "-"'
 
 # --- distributions -------------------------------------------------------------------------------
@@ -83,6 +88,7 @@ class Values(Part):
 
 AnyDist = Normal | Uniform | Lognormal | Beta | Values
 Dist = Annotated[AnyDist, Field(discriminator="dist")]
+Size = Annotated[int, Field(ge=1, le=1_000_000_000)] | Literal["infinite"]
 Cost = Annotated[float, Field(ge=0)] | Dist
 FreeRiding = Annotated[float, Field(ge=0, le=1)] | Dist
 
@@ -176,7 +182,12 @@ class Group(Part):
 class Population(Part):
     """The people: how many, what joining costs them, what they get without joining."""
 
-    size: int = param("number of people", unit="people", symbol="N", ge=1, le=1_000_000_000)
+    size_: Size = param(
+        "number of people; infinite: the limit in which chance averages out",
+        unit="people",
+        symbol="N",
+        alias="size",
+    )
     cost: Cost = param("cost of taking part", unit="utility", symbol="c")
     free_riding: FreeRiding = param(
         "share of a collective's success that a person outside it gets all the same",
@@ -190,6 +201,18 @@ class Population(Part):
     groups: Annotated[dict[Name, Group], AfterValidator(FrozenDict)] = param(
         "groups by name", default=FrozenDict
     )
+
+    @property
+    def infinite(self) -> bool:
+        """Whether there is no number of people, but the limit of many."""
+        return self.size_ == "infinite"
+
+    @property
+    def size(self) -> int:
+        """N; ``ScenarioError`` where the population is infinite, for whoever needs a number."""
+        if isinstance(self.size_, int):
+            return self.size_
+        raise ScenarioError([f'population.size: got "infinite"; {FINITE}'])
 
 
 # --- collectives ---------------------------------------------------------------------------------

@@ -54,6 +54,7 @@ def broken_rules(scenario: Scenario, folder: Path) -> list[Problem]:
 
 def _rules(scenario: Scenario, folder: Path) -> Iterator[Found]:
     plain: tuple[Callable[[Scenario], Found], ...] = (
+        infinite,
         group_shares,
         one_collective,
         strategies,
@@ -116,6 +117,21 @@ def _tables(scenario: Scenario) -> list[tuple[Address, Any]]:
 
 
 # --- population ----------------------------------------------------------------------------------
+
+
+def infinite(s: Scenario) -> Found:
+    """The limit of many people exists where chance averages out and nobody is looked at singly."""
+    if not s.population.infinite:
+        return
+    net, why = s.population.network, ""
+    if net is not None and net.kind != "complete":
+        why = "on a network, where people see their neighbours and not the published success"
+    elif s.principal is not None:
+        why = "with a principal, whose budget is for a number of people whom she pays one by one"
+    elif s.platform.learner in PEOPLE_LEARNERS:
+        why = f'with learner = "{s.platform.learner}", whose data are the people themselves'
+    if why:
+        yield Problem(("population", "size"), f'got "infinite"; must be a number {why} (people)')
 
 
 def group_shares(s: Scenario) -> Found:
@@ -187,10 +203,13 @@ def _within_unit(spec: Any, address: Address, support: tuple[float, float]) -> F
 
 def network(s: Scenario, folder: Path) -> Found:
     """A network that exists for so many people."""
-    net, size, here = s.population.network, s.population.size, ("population", "network")
+    net, here = s.population.network, ("population", "network")
     if net is not None and s.platform.learner in SLOW_LEARNERS:
         text = f'got a network; must be absent with learner = "{s.platform.learner}"'
         yield Problem(here, f"{text} ({EVERY_SIZE} that neighbours can show; {MEASURE})")
+    if s.population.infinite:
+        return
+    size = s.population.size
     match net:
         case parts.WattsStrogatz():
             if net.k % 2:

@@ -21,6 +21,7 @@ PURPOSES = {
     "agents": 7,  # Mesa's own model.rng: shuffles, and whatever a user's agents draw
     "data": 8,  # which data point each person is
     "learner": 9,  # the platform's own: held-out people, first weights; always of replicate 0
+    "places": 10,  # which of the people that were only counted are the members, when rows are made
 }
 
 

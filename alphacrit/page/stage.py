@@ -169,7 +169,7 @@ class Stage(mesa.Model):
             self.worker.start(guarded)
 
     def _begin(self) -> None:
-        economies = tuple(Economy(scenario) for scenario in self.scenarios)
+        economies = tuple(Economy(scenario, engine="rows") for scenario in self.scenarios)
         tracks = tuple(Track(len(economy.collectives)) for economy in economies)
         for economy, track in zip(economies, tracks, strict=True):
             track.add(0, economy.alpha, economy.published, 0.0)

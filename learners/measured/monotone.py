@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import isotonic_regression
+import scipy  # its parts are loaded when first asked for
 
 from learners.curves import Array, require_range
 
@@ -39,7 +39,8 @@ def monotone_fit(means: npt.ArrayLike, weights: npt.ArrayLike) -> Array:
     means = np.asarray(means, dtype=np.float64)
     if means.size < 2:
         return means.copy()
-    return np.array(isotonic_regression(means, weights=np.asarray(weights, np.float64)).x)
+    fit = scipy.optimize.isotonic_regression(means, weights=np.asarray(weights, np.float64))
+    return np.array(fit.x)
 
 
 @dataclass(frozen=True)

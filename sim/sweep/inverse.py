@@ -138,6 +138,8 @@ def check_question(scenario: Scenario, question: Question) -> bool:
         The question makes no sense for this scenario.
     """
     asked = question
+    if asked.address != "population.size":
+        scenario.require_people()
     problems = [
         f"{name}: got {value:g}; must be {must}"
         for name, value, must, good in (

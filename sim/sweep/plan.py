@@ -216,10 +216,12 @@ def _identity(row: tuple[Any, ...]) -> str:
 
 def _check_points(plan: Plan) -> None:
     """Raise with the points that are no valid scenarios, the first few of them by name."""
+    if "population.size" not in plan.addresses:
+        plan.scenario.require_people()
     problems, wrong = [], 0
     for point in plan.points:
         try:
-            plan.scenario_at(point)
+            plan.scenario_at(point).require_people()
         except ScenarioError as error:
             wrong += 1
             if wrong <= SHOWN:

@@ -178,24 +178,27 @@ CASES: dict[str, tuple[dict[int, str], str]] = {
     # --- population
     "size missing": (
         {3: ""},
-        ":2: population.size: missing; must be a whole number from 1 to 1000000000 (people)",
+        ':2: population.size: missing; must be a whole number from 1 to 1000000000 or "infinite" '
+        "(people)",
     ),
     "size zero": (
         {3: "size = 0"},
-        ":3: population.size: got 0; must be from 1 to 1000000000 (people)",
+        ':3: population.size: got 0; must be from 1 to 1000000000 or "infinite" (people)',
     ),
     "size fraction": (
         {3: "size = 99.5"},
-        ":3: population.size: got 99.5; must be a whole number from 1 to 1000000000 (people)",
+        ':3: population.size: got 99.5; must be a whole number from 1 to 1000000000 or "infinite" '
+        "(people)",
     ),
     "size huge": (
         {3: "size = 123456789012345678901234567890"},
-        ":3: population.size: got 123456789012345678901234567890; must be from 1 to 1000000000 "
-        "(people)",
+        ":3: population.size: got 123456789012345678901234567890; must be from 1 to 1000000000 or "
+        '"infinite" (people)',
     ),
     "size misspelt": (
         {3: "szie = 100"},
-        ":2: population.size: missing; must be a whole number from 1 to 1000000000 (people)\n"
+        ':2: population.size: missing; must be a whole number from 1 to 1000000000 or "infinite" '
+        "(people)\n"
         ":3: population.szie: unknown key; must be one of size, cost, free_riding, network, "
         'groups; did you mean "size"?',
     ),
@@ -632,7 +635,7 @@ CASES: dict[str, tuple[dict[int, str], str]] = {
             9: "start = 0.6",
             END: f"{GUILD}start = 0.6\n[principal]\nbudget = 1",
         },
-        ":3: population.size: got 0; must be from 1 to 1000000000 (people)\n"
+        ':3: population.size: got 0; must be from 1 to 1000000000 or "infinite" (people)\n'
         ":4: population.cost: got -1; must be ≥ 0 (utility)\n"
         ":6: collectives: got starts of union and guild that sum to 1.2; must sum to at most 1 "
         "(share of the population)\n"
@@ -792,7 +795,7 @@ def test_seed_option_is_named() -> None:
 def test_replace_names_the_change() -> None:
     with pytest.raises(ScenarioError) as caught:
         loads(GOOD).replace({"population.size": -1})
-    words = "population.size: got -1; must be from 1 to 1000000000 (people)"
+    words = 'population.size: got -1; must be from 1 to 1000000000 or "infinite" (people)'
     assert str(caught.value) == f"replace population.size=-1: {words}"
 
 

@@ -101,7 +101,7 @@ CASES: dict[str, tuple[str, str]] = {
         "10: sweep.vary.epochs.from: got 0.5; must be a whole number from 1 to 1000000000 "
         "(epochs)\n"
         '10: sweep.vary."population.size": got 1.0; must be a whole number from 1 to 1000000000 '
-        "(people)",
+        'or "infinite" (people)',
     ),
     "one number": (
         GRID + "vary = { epochs = 3 }",

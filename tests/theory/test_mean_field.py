@@ -9,6 +9,7 @@ from scipy.integrate import solve_ivp
 from analysis.equilibria import equilibria
 from analysis.mean_field import mean_field_path
 from analysis.participation import participation_map
+from analysis.within_epoch import from_jump_to_jump, runge_kutta
 from sim.model import Economy
 from tests.economies import scenario
 
@@ -203,3 +204,36 @@ def test_where_there_is_no_mean_field():
         mean_field_path(scenario(), start={"onion": 0.1})
     with pytest.raises(ValueError, match="at most"):
         mean_field_path(scenario(), start={"union": 1.2})
+
+
+def test_a_sequential_epoch_by_hand():
+    """S = α, γ = 0, half with c = 0.3, half with c = 0.4, from α = 0.35.
+
+    The first half joins: α′ = 0.5 − 0.35, until α = 0.4 after a third of the epoch. Then everybody
+    who revises joins: α′ = 1 − 0.35 for the other two thirds.
+    """
+    law = {"dist": "values", "values": [0.3, 0.4]}
+    world = scenario({**LINEAR, "population.cost": law, "revision.activation": "sequential"})
+    path = alphas(mean_field_path(world, epochs=1, start={"union": 0.35}))
+    assert path[1] == pytest.approx(0.4 + 0.65 * 2 / 3, abs=1e-10)
+
+
+def test_from_jump_to_jump_against_runge_and_kutta():
+    """Eight slopes, one after the other: the fine rule's error vanishes, ours is nothing."""
+    cuts, slopes = np.arange(1, 8) / 10, np.array([1.0, 0.6, 0.8, 2.0, 0.9, 1.1, 0.5, 0.7])
+
+    def slope(x):
+        return slopes[np.searchsorted(cuts, x, side="left")]
+
+    times = np.cumsum(0.1 / slopes[:7])  # at which each cut is reached
+    assert times[-1] < 1
+    exact = cuts[-1] + (1 - times[-1]) * slopes[7]
+    assert from_jump_to_jump(slope, np.zeros(1), 100)[0] == pytest.approx(exact, abs=1e-10)
+    assert runge_kutta(slope, np.zeros(1))[-1][0] == pytest.approx(exact, abs=0.05)
+    assert abs(runge_kutta(slope, np.zeros(1))[-1][0] - exact) > 1e-5
+
+
+def test_a_path_that_hovers_ends():
+    """Up below a half, down above it: there is no path from jump to jump."""
+    end = from_jump_to_jump(lambda x: np.where(x < 0.5, 1.0, -1.0), np.zeros(1), 40)
+    assert end[0] == pytest.approx(0.5, abs=1 / 50)

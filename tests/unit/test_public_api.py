@@ -38,6 +38,21 @@ def test_loading_a_scenario_needs_neither_mesa_nor_matplotlib() -> None:
     )
 
 
+def test_equilibria_of_the_baseline_load_no_more_than_they_need(tmp_path: Path) -> None:
+    """Numbers in closed form: no part of scipy, no tables, no agents, no figures."""
+    file = INIT.parents[1] / "scenarios/experiments/baseline.toml"
+    code = (
+        f"from alphacrit.cli import main; assert main(['equilibria', {str(file)!r}, '--json']) == 0"
+    )
+    forbidden = (*HEAVY[:6], "scipy.special", "scipy.optimize", "scipy.interpolate", "scipy.stats",
+                 "pyarrow", "networkx", "solara", "ray", "SALib")  # fmt: skip
+    listing = f"{code}\nimport sys\nprint('loaded', *(set({forbidden!r}) & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", listing], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.splitlines()[-1] == "loaded"
+
+
 @pytest.mark.parametrize("name", alphacrit.__all__)
 def test_every_public_name_resolves(name: str) -> None:
     assert getattr(alphacrit, name) is not None

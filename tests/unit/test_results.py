@@ -11,6 +11,7 @@ import pytest
 import alphacrit
 from learners.errors import ResultsError, ScenarioError
 from sim import results as store
+from sim.history import History
 from sim.runs import RunResult
 from sim.scenario import Scenario, loads
 
@@ -34,18 +35,9 @@ def scenario() -> Scenario:
 def made(scenario: Scenario, replicate: int = 0, final: float = 1.0) -> RunResult:
     """A run as ``sim.runs.run`` gives it, without running anything."""
     size = scenario.population.size
-    series = pd.DataFrame(
-        {
-            "run": replicate,
-            "replicate": replicate,
-            "epoch": [0, 1],
-            "collective": "union",
-            "members": [5, int(final * size)],
-            "alpha": [0.1, final],
-            "success": [0.91, 1.0],
-            "spent": 0.0,
-        }
-    )
+    history = History(("union",), size, replicate)
+    history.add(0, [5], [0.91], 0.0)
+    series = history.until_now(1, [int(final * size)], [1.0], 0.0)
     summary = {
         "scenario": scenario.name,
         "digest": scenario.digest,
@@ -56,8 +48,9 @@ def made(scenario: Scenario, replicate: int = 0, final: float = 1.0) -> RunResul
         "final": {"union": {"alpha": final, "success": 1.0}},
         "spent": 0.0,
         "welfare": 0.7,
+        "engine": "rows",
     }
-    return RunResult(scenario=scenario, series=series, summary=summary)
+    return RunResult(scenario, series, summary)
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -1,0 +1,156 @@
+"""The simultaneous best response in other frameworks: mesa-frames, AgentPy; beside ours and Mesa's.
+
+    python -m benchmarks.frameworks [--size 1000000] [--write]
+
+Each is written as its own documentation would, in its fastest form: mesa-frames as one polars
+expression over the whole frame, AgentPy as a method called on the list of agents. All must end with
+the same members as the economy after five epochs at a small size. A framework that is not there is
+skipped with the reason. EGTtools has populations of strategy counts under pairwise comparison, and
+no people with thresholds of their own: it cannot express the rule. (mesa-frames 0.1 asks for numpy
+1 but runs on numpy 2: pip install --no-deps mesa-frames polars polars-runtime-32.)
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from functools import partial
+from statistics import median
+
+import numpy as np
+
+from benchmarks.engine import copy_rate, make, mesa_twin, seconds
+from benchmarks.results import machine, write_section
+from sim.model import Economy
+
+KAPPA = 0.05  # Δξ of the benchmark's collective
+
+
+def success_at(members: int, size: int) -> float:
+    """The feature–label bound, as in benchmarks.mesa_economy."""
+    if not members:
+        return 0.0
+    a = members / size
+    return min(max(1 - (1 - a) / a * KAPPA, 0.0), 1.0)
+
+
+class MesaFrames:
+    """People as rows of a polars frame in a mesa-frames agent set."""
+
+    def __init__(self, cost: np.ndarray, free_riding: np.ndarray, member: np.ndarray) -> None:
+        import polars as pl
+        from mesa_frames import AgentSetPolars, ModelDF
+
+        class People(AgentSetPolars):
+            def step(self) -> None:
+                s = success_at(int(self.agents["member"].sum()), len(self.agents))
+                d = s - pl.col("free_riding") * s - pl.col("cost")
+                stays = (d == 0) & (pl.col("member") == 1)
+                self.agents = self.agents.with_columns(member=((d > 0) | stays).cast(pl.Int8))
+
+        self.model = ModelDF()
+        self.people = People(self.model)
+        self.people += pl.DataFrame(
+            {
+                "unique_id": np.arange(len(cost)),
+                "cost": cost,
+                "free_riding": free_riding,
+                "member": member,
+            }
+        )
+
+    def epoch(self) -> None:
+        self.people.step()
+
+    def members(self) -> list[int]:
+        return self.people.agents["member"].to_list()
+
+
+class AgentPy:
+    """People as agents of AgentPy."""
+
+    def __init__(self, cost: np.ndarray, free_riding: np.ndarray, member: np.ndarray) -> None:
+        import agentpy as ap
+
+        class Individual(ap.Agent):
+            def decide(self, s: float) -> None:
+                d = s - self.free_riding * s - self.cost
+                self.member = 1 if d > 0 else (self.member if d == 0 else 0)
+
+        self.people = ap.AgentList(ap.Model(), len(cost), Individual)
+        self.people.cost = ap.AttrIter(cost.tolist())
+        self.people.free_riding = ap.AttrIter(free_riding.tolist())
+        self.people.member = ap.AttrIter(member.tolist())
+
+    def epoch(self) -> None:
+        self.people.decide(success_at(sum(self.people.member), len(self.people)))
+
+    def members(self) -> list[int]:
+        return list(self.people.member)
+
+
+OTHERS = {"mesa-frames (polars)": MesaFrames, "AgentPy": AgentPy}
+
+
+def columns(economy: Economy) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    people = economy.population
+    return people.cost.copy(), people.free_riding.copy(), people.membership.copy()
+
+
+def check(framework: type[MesaFrames] | type[AgentPy]) -> None:
+    """Five epochs beside the economy; raises where the members differ."""
+    economy = Economy(make(5_000, {}, 1), compiled=True)
+    other = framework(*columns(economy))
+    for epoch in range(5):
+        economy.step()
+        other.epoch()
+        if economy.population.membership.tolist() != other.members():
+            raise AssertionError(f"{framework.__name__}: other members in epoch {epoch}")
+
+
+def timed(epoch: Callable[[], object], rounds: int) -> float:
+    """Median seconds of an epoch after the first."""
+    epoch()
+    return median(seconds(epoch) for _ in range(rounds))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--write", action="store_true", help="update benchmarks/RESULTS.md")
+    options = parser.parse_args()
+    economy = Economy(make(options.size, {}, 1), engine="rows")
+    people = columns(economy)
+    own = timed(economy.step, 20 * options.rounds)
+    mesa = timed(partial(mesa_twin(economy).epoch, "best_response"), options.rounds)
+    times = {"alphacrit": own, "Mesa": mesa}
+    skipped = ["EGTtools: no people with thresholds of their own"]
+    for name, framework in OTHERS.items():
+        try:
+            check(framework)
+        except ImportError as error:
+            skipped.append(f"{name}: {error}")
+            continue
+        times[name] = timed(framework(*people).epoch, options.rounds)
+    lines = [
+        f"`python -m benchmarks.frameworks --size {options.size}`, {machine()}; load of the "
+        f"machine {os.getloadavg()[0]:.1f}; one core copies {copy_rate() / 1e9:.1f} GB/s.",
+        f"Simultaneous best response of {options.size:,} people, members written, medians; same "
+        "members checked over five epochs of 5,000 people.",
+        "",
+        "| framework | ms per epoch | times alphacrit's |",
+        "| --- | --- | --- |",
+        *(f"| {name} | {t * 1e3:,.3f} | {t / own:,.0f} |" for name, t in times.items()),
+        "",
+        f"Skipped: {'; '.join(skipped)}.",
+    ]
+    text = "\n".join(lines)
+    print(text)
+    if options.write:
+        write_section("Other frameworks", text)
+
+
+if __name__ == "__main__":
+    main()
