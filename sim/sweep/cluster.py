@@ -53,13 +53,8 @@ class RayCrew:
     Parameters
     ----------
     job : Job
-    address : str
-        "ray": the cluster of ``$RAY_ADDRESS``, else one started on this machine;
-        "ray://host:port": a cluster's client port; "host:port": a node of this machine's cluster.
-    cpus : int
-        Of a cluster that is started here.
-    gpus_per_run : float
-        GPUs (or a share of one) that a task holds.
+    address, cpus, gpus_per_run
+        Which cluster, and what a task holds of it: see `sim.ray_nodes`.
     points : sequence of Point
         All that will be run, for the files that they name.
     work : callable

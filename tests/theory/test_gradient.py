@@ -195,6 +195,8 @@ def test_controlled_success_is_the_curve(hidden):
     np.testing.assert_allclose(platform.at(sizes[:, None])[:, 0], curve(sizes), atol=1e-8)
     np.testing.assert_allclose(platform.full_pull(sizes), curve(sizes))
     low, high = platform.interval(sizes[:, None])
+    each = platform._replicates(sizes[:, None])
+    assert np.all(np.ptp(each, axis=-2) < 1e-7)  # wherever it starts
     held = curve(sizes)[:, None]
     assert np.all((low <= held + 1e-8) & (held - 1e-8 <= high))
 
