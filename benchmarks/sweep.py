@@ -23,12 +23,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-import mesa
-import pandas as pd
-
-from benchmarks.mesa_economy import MesaRun
 from benchmarks.results import machine, write_section
-from sim.model import Economy
 from sim.scenario import Scenario, loads
 from sim.sweep.plan import plan_of
 from sim.sweep.runner import Options, sweep
@@ -50,7 +45,7 @@ signal = { uniqueness = 0.01, gap = 1.0 }
 STEADY = {"protocol": "logit", "noise": 0.05}
 RULES = {  # name: (keys of Mesa's model, overrides, design, share of the runs)
     "best response until settled, grid": ({"rule": "best_response"}, {}, "grid", 1.0),
-    "best response until settled, Latin hypercube": ({"rule": "best_response"}, {}, "lhs", 0.5),
+    "best response until settled, Latin hypercube": ({"rule": "best_response"}, {}, "lhs", 1.0),
     "best response, all 200 epochs, grid": (
         {"rule": "best_response", "settles": False}, {"stop": {"when": "never"}}, "grid", 1.0,
     ),
@@ -90,6 +85,11 @@ def own(overrides: dict, design: str, runs: int, workers: int) -> tuple[int, flo
 
 def mesas(keys: dict, workers: int) -> tuple[int, float]:
     """Runs and seconds of Mesa's batch runner over the same ranges, table included."""
+    import mesa  # not above: processes of either side that are spawned read this file
+    import pandas as pd
+
+    from benchmarks.mesa_economy import MesaRun
+
     settles = keys["rule"] == "best_response" and keys.get("settles", True)
     costs, factors, iterations = MESA_RUNS[settles]
     parameters = {
@@ -113,6 +113,9 @@ def mesas(keys: dict, workers: int) -> tuple[int, float]:
 
 def check_same_runs() -> None:
     """Some runs of both with the same people; raises where they end differently."""
+    from benchmarks.mesa_economy import MesaRun
+    from sim.model import Economy
+
     for cost in (0.1, 0.3, 0.45):
         for replicate in range(3):
             economy = Economy(scenario_at(cost), replicate)

@@ -196,11 +196,24 @@ class TruncatedNormal(Distribution):
         return np.clip(share if self._sign > 0 else 1.0 - share, 0.0, 1.0)
 
     def ppf(self, q: ArrayLike) -> Floats:
+        return self.at_scores(self.scores(q))
+
+    @property
+    def truncated(self) -> bool:
+        """Whether there is a window; without one the scores are the same for all means and sds."""
+        return self.support != (-math.inf, math.inf)
+
+    def scores(self, q: ArrayLike) -> Floats:
+        """Standard scores z at which the distribution function is q."""
         q = np.asarray(q, dtype=float)
         # Mirrored: Φ(b') − q·mass counts down from the upper end of the mirrored window.
         level = self._below + (q if self._sign > 0 else 1.0 - q) * self._mass
-        x = self.location + self.sd * self._sign * scipy.special.ndtri(level)
-        return np.clip(x, *self.support)
+        return scipy.special.ndtri(level)
+
+    def at_scores(self, z: Floats) -> Floats:
+        """Values with these scores."""
+        x = self.location + self.sd * self._sign * z
+        return np.clip(x, *self.support) if self.truncated else x
 
 
 class TruncatedLognormal(Distribution):

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learners.success import SuccessFunction
+from sim.distributions import Listed, TruncatedNormal, as_distribution
 from sim.population import draw_column, draw_groups, draw_start
 from sim.revision import how_many
 from sim.scenario import Scenario
@@ -204,19 +205,52 @@ class People(NamedTuple):
     membership: NDArray[np.int8]
 
 
+class Together:
+    """A column of people in all worlds at once, where it needs no more than their uniforms."""
+
+    def __init__(self, worlds: Sequence[SharedStreams], size: int) -> None:
+        self._worlds, self._size = worlds, size
+        self._uniforms: dict[str, Floats] = {}
+        self._scores: dict[str, Floats] = {}
+
+    def column(self, scenario: Scenario, name: Literal["cost", "free_riding"]) -> Floats | None:
+        """(W, N) everybody's cost or free-riding factor; None where people are in groups."""
+        if scenario.population.groups:
+            return None
+        law = as_distribution(getattr(scenario.population, name))
+        if isinstance(law, Listed):  # by position, not by chance
+            return None
+        if name not in self._uniforms:
+            every = [world.uniforms(name, self._size) for world in self._worlds]
+            self._uniforms[name] = np.stack(every)
+        uniforms = self._uniforms[name]
+        if not isinstance(law, TruncatedNormal) or law.truncated:
+            return law.ppf(uniforms)
+        if name not in self._scores:  # the same for every mean and sd
+            self._scores[name] = law.scores(uniforms)
+        return law.at_scores(self._scores[name])
+
+
 def draw_people(points: Points, worlds: Sequence[SharedStreams]) -> People:
     """The people of P points in W worlds, as :func:`sim.population.make_population` has them.
 
     Economy p·W + w is point p in world w.
     """
     scenarios, W = points.scenarios, len(worlds)
+    together = Together(worlds, points.kind.size)
 
-    def table(shared: Shared, draw: Callable[[int, int], NDArray]) -> tuple[NDArray, Integers]:
+    def table(
+        shared: Shared, draw: Callable[[int, int], NDArray],
+        draw_all: Callable[[int], NDArray | None] = lambda p: None,
+    ) -> tuple[NDArray, Integers]:  # fmt: skip
         """One row for each class and world, and which of them each economy has."""
         times = np.where(shared.fixed, 1, W)  # rows of each class
-        rows = [draw(p, w) for p, n in zip(shared.first, times, strict=True) for w in range(n)]
+        blocks = []
+        for p, n in zip(shared.first, times.tolist(), strict=True):
+            block = draw_all(p) if n > 1 else None
+            blocks.append(np.stack([draw(p, w) for w in range(n)]) if block is None else block)
         place = (np.cumsum(times) - times)[:, None] + np.minimum(np.arange(W), times[:, None] - 1)
-        return np.stack(rows), place[shared.number].reshape(-1)
+        return np.concatenate(blocks), place[shared.number].reshape(-1)
 
     def anew(w: int) -> Streams:  # a generator goes on where the last draw ended
         return Streams(worlds[w].seed, worlds[w].replicate)
@@ -226,7 +260,9 @@ def draw_people(points: Points, worlds: Sequence[SharedStreams]) -> People:
 
     def column(shared: Shared, name: Literal["cost", "free_riding"]) -> tuple[NDArray, Integers]:
         return table(
-            shared, lambda p, w: draw_column(scenarios[p], group_in(p, w), worlds[w], name)
+            shared,
+            lambda p, w: draw_column(scenarios[p], group_in(p, w), worlds[w], name),
+            lambda p: together.column(scenarios[p], name),
         )
 
     group, group_of = table(points.group, lambda p, w: draw_groups(scenarios[p], anew(w)))

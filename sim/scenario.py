@@ -20,6 +20,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -229,10 +230,13 @@ def flat_tables(tables: Mapping[str, Any]) -> dict[str, Any]:
     return dict(_flat(tables, ()))
 
 
+_dotted = lru_cache(maxsize=4096)(dotted)  # the points of a sweep have the same addresses
+
+
 def _flat(value: Any, address: tuple[str, ...]) -> list[tuple[str, Any]]:
     if isinstance(value, Mapping):
         return [pair for key, item in value.items() for pair in _flat(item, (*address, key))]
-    return [(dotted(address), json.dumps(value) if isinstance(value, list) else value)]
+    return [(_dotted(address), json.dumps(value) if isinstance(value, list) else value)]
 
 
 def load(path: str | Path, overrides: Overrides = (), seed: int | None = None) -> Scenario:

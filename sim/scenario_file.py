@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +176,12 @@ def override(
 
 def split_key(key: Any) -> tuple[str, ...] | None:
     """``population.cost.mean`` as a tuple, quoted parts allowed; None if it is no dotted key."""
-    if not isinstance(key, str) or "\n" in key or "=" in key or "#" in key:
+    return _parts(key) if isinstance(key, str) else None
+
+
+@lru_cache(maxsize=1024)  # a sweep asks for the same few addresses at every point
+def _parts(key: str) -> tuple[str, ...] | None:
+    if "\n" in key or "=" in key or "#" in key:
         return None
     try:
         node: Any = tomllib.loads(f"{key} = 0")

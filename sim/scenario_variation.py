@@ -8,6 +8,7 @@ the same rules are asked; at the first doubt the careful way decides.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -68,8 +69,7 @@ def _copied(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
 
 def _with_number(part: Any, address: tuple[str, ...], value: Any) -> Any:
     """A copy of a part in which a number is another one."""
-    names = {key_of(name, field): name for name, field in type(part).model_fields.items()}
-    name = names.get(address[0])
+    name = _names(type(part)).get(address[0])  # type: ignore[arg-type]
     if name is None or not (isinstance(part, Scenario) or _judges_by_fields_alone(type(part))):
         raise _Doubt
     inner = getattr(part, name)
@@ -81,6 +81,12 @@ def _with_number(part: Any, address: tuple[str, ...], value: Any) -> Any:
         entry = _with_number(inner[address[1]], address[2:], value)
         return part.model_copy(update={name: FrozenDict({**inner, address[1]: entry})})
     raise _Doubt
+
+
+@cache
+def _names(part: type[Part]) -> dict[str, str]:
+    """Names of a part's attributes by the keys of its table."""
+    return {key_of(name, field): name for name, field in part.model_fields.items()}
 
 
 def _number(part: type[Part], name: str, old: Any, new: Any) -> Any:

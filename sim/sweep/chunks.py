@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from math import isqrt
+from math import inf, isqrt
 
 from sim.sweep.plan import Point
 from sim.sweep.work import Chunk, Made
@@ -43,6 +43,7 @@ class Queue:
             if replicates
         )
         self._size = dict(FIRST)
+        self._each = inf  # seconds that a run took lately
 
     def __len__(self) -> int:
         """Runs that were not handed out yet, or were put back."""
@@ -50,6 +51,10 @@ class Queue:
 
     def __bool__(self) -> bool:
         return bool(self._blocks)
+
+    def seconds_left(self) -> float:
+        """How long one process would need for all of them; infinite as long as nothing is known."""
+        return len(self) * self._each if self else 0.0
 
     def take(self) -> Chunk:
         """The next chunk: all replicates of as many points as fit, or some of some points'.
@@ -91,7 +96,7 @@ class Queue:
         if not made.done or len(made.done) < min(len(chunk), self._size[chunk.together]):
             return
         runs = len(made.done)
-        each_seconds = max(made.seconds / runs, 1e-9)
+        self._each = each_seconds = max(made.seconds / runs, 1e-9)
         each_bytes = max((len(made.runs) + len(made.series)) / runs, 1.0)
         wanted = min(SECONDS / each_seconds, BYTES / each_bytes, GROWTH * runs, MOST)
         self._size[chunk.together] = max(int(wanted), 1)

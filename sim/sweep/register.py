@@ -192,7 +192,8 @@ def _extend(plan: Plan, sweep: SweepResults) -> None:
         raise cannot_write(sweep.folder, error) from error
     except tables.DamagedError as error:
         raise ResultsError(str(error)) from error
-    sweep.__dict__.pop("points", None)
+    for kept in ("points", "_changes"):
+        sweep.__dict__.pop(kept, None)
 
 
 def _covers(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -234,7 +234,8 @@ class _Sweeping:
 
     def _own_crew(self, job: Job) -> Crew:
         one = self.options.workers == 1 and job.timeout is None
-        return Inline(job) if one else Processes(job, min(self.options.workers, self.total))
+        many = min(self.options.workers, self.total)
+        return Inline(job) if one else Processes(job, many, left=self.queue.seconds_left)
 
     def _out_of_time(self) -> bool:
         limit = self.options.time_limit

@@ -111,7 +111,11 @@ class SweepResults:
 
     def point(self, number: int) -> Point:
         """One point, with its number in the folder."""
-        return Point(number, json.loads(self.points["changes"].iloc[number]))
+        return Point(number, json.loads(self._changes[number]))
+
+    @cached_property
+    def _changes(self) -> list[str]:
+        return self.points["changes"].tolist()
 
     def scenario_at(self, number: int) -> Scenario:
         """The scenario of one point."""

@@ -118,11 +118,13 @@ collectives.union = { strategy = "feature_label", signal = { uniqueness = 0.1, g
 """
 
 
-def warm_up() -> None:
-    """Load what every run needs, so that it does not count for the first one's time."""
+def warm_up(job: Job) -> None:
+    """Load what its runs need, so that it does not count for the first one's time."""
+    from sim.flock import refusal
     from sim.scenario import loads
 
-    perform(Job(Plan(loads(TINY), (), 1)), Chunk((Point(0, {}),), (0,)))
+    together = job.timeout is None and refusal(job.plan.scenario) is None
+    perform(Job(Plan(loads(TINY), (), 1)), Chunk((Point(0, {}),), (0,), together))
 
 
 class RunTimeoutError(Exception):

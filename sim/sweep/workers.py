@@ -10,6 +10,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
@@ -20,6 +21,8 @@ from sim.sweep import tables
 from sim.sweep.work import Begin, Chunk, Job, Keep, Made, Piece, made_of, perform, warm_up
 
 GRACE = 10.0  # seconds beyond the time limit after which a process is killed
+ENOUGH = 0.3  # seconds of work after which it is known how long runs take
+SOON = 3.0  # seconds of work that are done before processes, once started, would have done them
 STILLBORN = 3  # processes in a row that may die before they are ready
 DIED, LATE, UNBORN = "died", "late", "unborn"
 
@@ -113,26 +116,37 @@ class Inline:
 class Processes:
     """A crew of processes on this machine, with one thread each.
 
+    A process needs a second to start, in which ten thousands of small economies can be made. So
+    chunks of runs that are made together are made here, until it shows that they would take long;
+    then the processes are started, and once the first is ready nothing more is made here.
+
     Parameters
     ----------
     job : Job
     workers : int, ≥ 1
     work : callable, importable by its name
         What a process does with a chunk.
+    left : callable
+        Seconds that one process would need for what is still to be made.
     """
 
-    def __init__(self, job: Job, workers: int, work: Work = perform) -> None:
-        self._job, self._work = job, work
+    def __init__(
+        self, job: Job, workers: int, work: Work = perform,
+        left: Callable[[], float] = lambda: inf,
+    ) -> None:  # fmt: skip
+        self._job, self._work, self._many, self._left = job, work, workers, left
         self._stillborn = 0
-        self._workers = [_Worker(job, work) for _ in range(workers)]
+        self._workers: list[_Worker] = []
+        self._here: list[Chunk] = []
+        self._spent = 0.0  # seconds of work done here
 
     @property
     def free(self) -> int:
-        return sum(worker.chunk is None for worker in self._workers)
+        return (len(self._idle()) if self._workers else 1) - len(self._here)
 
     @property
     def busy(self) -> int:
-        return len(self._workers) - self.free
+        return len(self._workers) - len(self._idle()) + len(self._here)
 
     @property
     def pids(self) -> list[int]:
@@ -140,11 +154,22 @@ class Processes:
         return [worker.process.pid or 0 for worker in self._workers]
 
     def give(self, chunk: Chunk) -> None:
-        next(worker for worker in self._workers if worker.chunk is None).give(chunk)
+        # A run that may take too long needs somebody else to stop it.
+        may_be_here = chunk.together and self._job.timeout is None
+        if not self._workers and not (may_be_here and self._is_short()):
+            self._workers = [_Worker(self._job, self._work) for _ in range(self._many)]
+        if may_be_here and not any(worker.ready for worker in self._workers):
+            self._here.append(chunk)
+        else:
+            max(self._idle(), key=lambda worker: worker.ready).give(chunk)
 
     def wait(self, seconds: float) -> Sequence[Event]:
-        wait([worker.pipe for worker in self._workers], seconds)
-        events = []
+        events: list[Event] = []
+        if self._here and seconds > 0:
+            events.append(self._made_here(self._here.pop()))
+            seconds = 0.0
+        if self._workers:
+            wait([worker.pipe for worker in self._workers], seconds)
         for i, worker in enumerate(self._workers):
             event = worker.look(self._job.timeout)
             if isinstance(event, Lost) or worker.gone:
@@ -158,6 +183,21 @@ class Processes:
     def close(self) -> None:
         for worker in self._workers:
             worker.kill()
+
+    def _is_short(self) -> bool:
+        """Whether it is not known, or not true, that starting processes would pay."""
+        return self._spent < ENOUGH or self._left() < SOON
+
+    def _made_here(self, chunk: Chunk) -> Done:
+        if not self._spent:
+            warm_up(self._job)
+        clock = time.monotonic()
+        done = Done(chunk, self._work(self._job, chunk, deaf, deaf))
+        self._spent += time.monotonic() - clock
+        return done
+
+    def _idle(self) -> list[_Worker]:
+        return [worker for worker in self._workers if worker.chunk is None]
 
     def _count_stillborn(self, worker: _Worker) -> None:
         self._stillborn = 0 if worker.ready else self._stillborn + 1
@@ -244,7 +284,7 @@ def _started(process: Any) -> bool:
 def _serve(pipe: Connection, job: Job, work: Work) -> None:
     """The life of a process: chunk after chunk until the pipe breaks."""
     end_with_parent()
-    warm_up()
+    warm_up(job)
     pipe.send("ready")
     while True:
         try:

@@ -13,10 +13,11 @@ import pytest
 from learners.errors import ScenarioError
 from learners.measured.table import MeasuredTable
 from sim import flock as flock_module
-from sim import kernels_flock
+from sim import flock_world, kernels_flock
+from sim.distributions import TruncatedNormal
 from sim.flock import FlockResult, flocks, refusal, run_flock
 from sim.flock_steps import Lockstep
-from sim.flock_world import Points, SharedStreams, kind_of
+from sim.flock_world import Points, SharedStreams, Together, kind_of
 from sim.kernels import respond_one
 from sim.runs import RunResult, run
 from sim.scenario import Scenario, from_resolved
@@ -301,15 +302,22 @@ def test_blocks_make_no_difference(people: int, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_worlds_are_common_to_the_points_and_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = []
+    drawn, scores = [], []
+    all_worlds, draw_column = Together.column, flock_world.draw_column
+    monkeypatch.setattr(Together, "column", lambda *a: drawn.append(a[2]) or all_worlds(*a))
     monkeypatch.setattr(
-        "sim.flock_world.draw_column", lambda s, g, w, name: drawn.append(name) or np.zeros(1000)
+        flock_world, "draw_column", lambda *a: drawn.append(a[3]) or draw_column(*a)
     )
-    base = scenario({"population.cost": UNEVEN})
+    plain = TruncatedNormal.scores
+    monkeypatch.setattr(
+        TruncatedNormal, "scores", lambda law, u: scores.append(u.shape) or plain(law, u)
+    )
+    base = scenario({"population.cost": {"dist": "normal", "mean": 0.3, "sd": 0.15}})
     points = [base.replace({"population.free_riding": f}) for f in (0.1, 0.2, 0.3)]
     run_flock([*points, points[0].replace({"population.cost.mean": 0.4})], range(5))
-    assert drawn.count("cost") == 2 * 5
+    assert drawn.count("cost") == 2
     assert drawn.count("free_riding") == 3  # a number is the same in all worlds
+    assert scores == [(5, 1000)]  # standard scores, whatever the mean
 
 
 def test_another_world_is_noticed() -> None:

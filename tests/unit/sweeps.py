@@ -66,6 +66,13 @@ def logged(job: Job, chunk: Chunk, begin: Any, keep: Any) -> Made:
     return perform(job, chunk, tell, keep)
 
 
+def with_process(job: Job, chunk: Chunk, begin: Any, keep: Any) -> Made:
+    """As ever, with a line for each chunk: the process that makes it."""
+    with log_of(job).open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    return perform(job, chunk, begin, keep)
+
+
 def trouble(point: int, replicate: int) -> None:
     """What ``SWEEP_TROUBLE`` says happens at run (2, 1): ``once`` or ``always`` it kills its
     process, or it hangs; ``slow``: every run takes 0.05 s."""

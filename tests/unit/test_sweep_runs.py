@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +27,9 @@ from sim.sweep.missing import share_of
 from sim.sweep.plan import Plan, Point
 from sim.sweep.runner import KILLED, Options, Outcome, Progress, sweep
 from sim.sweep.store import open_sweep
-from sim.sweep.work import Made
-from sim.sweep.workers import Processes
-from tests.unit.sweeps import logged, logged_runs, plan
+from sim.sweep.work import Chunk, Job, Made
+from sim.sweep.workers import Done, Processes
+from tests.unit.sweeps import logged, logged_runs, plan, with_process
 
 ROOT = Path(__file__).resolve().parents[2]
 ALONE = Options(one_by_one=True)
@@ -213,10 +215,61 @@ def test_a_run_that_kills_its_worker_twice_is_a_failed_row(
 def test_processes_that_die_as_they_start_are_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    resource_tracker.ensure_running()  # which is to live
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (tmp_path / "sitecustomize.py").write_text("import os; os._exit(3)")
     with pytest.raises(MissingError, match="die as they start"):
-        sweep(plan(), tmp_path / "a", Options(workers=2))
+        sweep(plan(), tmp_path / "a", Options(workers=2, one_by_one=True))
+
+
+def test_runs_are_made_here_until_a_process_is_ready(
+    whole: Path, tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And in the processes from then on; the table is the same."""
+    monkeypatch.setattr(workers, "ENOUGH", 0.0)
+    monkeypatch.setattr("sim.sweep.chunks.FIRST", {True: 1, False: 1})
+    monkeypatch.setattr("sim.sweep.chunks.MOST", 1)
+
+    def wait_for_one(progress: Progress) -> None:
+        if progress.done >= 9:
+            while not any(worker.ready for worker in crew[0]._workers):
+                crew[0].wait(0.0)
+
+    crew: list[Processes] = []
+    outcome = sweep(
+        plan(), tmp_path / "a", Options(workers=2), tell=wait_for_one,
+        crew=lambda job: crew.append(Processes(job, 2, with_process)) or crew[0],
+    )  # fmt: skip
+    here = [int(line) == os.getpid() for line in log.read_text().splitlines()]
+    assert outcome.complete and here == sorted(here, reverse=True) and {*here} == {True, False}
+    same(tmp_path / "a", whole)
+
+
+def test_processes_are_started_only_where_that_pays(tmp_path: Path) -> None:
+    seconds = 1000.0
+    crew = Processes(Job(plan()), 2, left=lambda: seconds)
+    chunks = [Chunk((point,), (0, 1, 2), True) for point in plan().points]
+    crew.give(chunks[0])
+    assert (crew.pids, crew.free, crew.busy) == ([], 0, 1)  # nothing is known yet
+    (event,) = crew.wait(1.0)
+    assert isinstance(event, Done) and event.chunk == chunks[0] and (crew.free, crew.busy) == (1, 0)
+    crew._spent, seconds = 1.0, workers.SOON / 2
+    crew.give(chunks[1])
+    assert crew.pids == [] and len(crew.wait(1.0)) == 1
+    seconds = 2 * workers.SOON
+    crew.give(chunks[2])
+    try:
+        assert len(crew.pids) == 2 and (crew.free, crew.busy) == (1, 1)
+        crew.close()
+        crew = Processes(Job(plan(), timeout=5.0), 1, left=lambda: 0.0)
+        crew.give(chunks[3])  # somebody else must be able to stop it
+        assert len(crew.pids) == 1
+        alone = Processes(Job(plan()), 1, left=lambda: 0.0)
+        alone.give(replace(chunks[3], together=False))
+        assert len(alone.pids) == 1
+        alone.close()
+    finally:
+        crew.close()
 
 
 def test_a_run_that_hangs_is_stopped_and_told(
