@@ -44,7 +44,8 @@ $(VENV)/.dev: $(VENV)/.installed
 	$(BIN)/python $(PIP) -e ".[dev]"
 	@touch $@
 
-$(VENV12)/.test: pyproject.toml constraints.txt
+# After the other environment: both installs write the package's egg-info.
+$(VENV12)/.test: pyproject.toml constraints.txt | $(VENV)/.dev
 	$(NEWER) -m venv $(VENV12)
 	$(VENV12)/bin/python $(PIP) -e ".[page,test]"
 	@touch $@
@@ -56,7 +57,11 @@ demo: $(VENV)/.installed
 	@echo
 	$(BIN)/alphacrit run $(MAIN)
 
-test: lint types pytest test-newer
+# The second environment is made while linters and types run.
+test:
+	@$(MAKE) --no-print-directory -j3 -Otarget lint types $(if $(strip $(NEWER)),$(VENV12)/.test)
+	@$(MAKE) --no-print-directory pytest
+	@$(MAKE) --no-print-directory test-newer
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
