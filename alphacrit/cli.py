@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alphacrit import terminal
-from learners.errors import AlphacritError, ScenarioError
+from learners.errors import AlphacritError, MissingError, ScenarioError
 
 if TYPE_CHECKING:
     from sim.scenario import Scenario
@@ -91,6 +91,9 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
             raise typer.Exit(_interrupted()) from None
+        except MemoryError as error:
+            terminal.complain(f"not enough memory ({error}); nothing was written")
+            raise typer.Exit(MissingError.exit_code) from None
         except BrokenPipeError:  # the reader (head, less) has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
@@ -348,6 +351,7 @@ def run(
             f"got {replicates}; an infinite population has one path, without chance: leave it away",
             param_hint="--replicates",
         )
+    experiment.require_memory(scenario)
     notes = noted(scenario, silent=json or quiet)
     command = ["alphacrit", *(context.obj or ())]
     done = experiment.perform(scenario, replicates, out, figures, quiet, command)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alphacrit import terminal
-from learners.errors import AlphacritError
+from learners.errors import AlphacritError, MissingError
 
 if TYPE_CHECKING:
     from sim.runs import RunResult
@@ -66,6 +66,15 @@ class Finished:
             "runs": runs,
             "out": str(self.folder),
         }
+
+
+def require_memory(scenario: Scenario) -> None:
+    """Raise ``MissingError`` where this machine cannot hold the people of a scenario."""
+    from sim.notes import too_many_people
+
+    problem = too_many_people(scenario)
+    if problem is not None:
+        raise MissingError(f"{scenario.name}: not run: {problem}")
 
 
 def perform(

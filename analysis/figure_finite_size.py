@@ -30,8 +30,8 @@ def finite_size(tables: Mapping[str, pd.DataFrame]) -> Figure:
     ValueError
         There is nothing to draw.
     """
-    if not tables:
-        raise ValueError("no distances to draw")
+    if not any((table["distance"] > 0).any() for table in tables.values()):
+        raise ValueError("no distances to draw: nothing is apart from the mean field")
     figure, ((axes,),) = blank(1.3 * SINGLE, 3.2)
     axes.set(xscale="log", yscale="log")
     for position, (label, table) in enumerate(tables.items()):

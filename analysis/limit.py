@@ -22,10 +22,11 @@ from sim.runs import RunResult
 from sim.scenario import Scenario
 
 Floats = NDArray[np.float64]
-Seen = tuple[Floats, Floats]  # the state that an epoch found, and the success published in it
+Seen = tuple[Floats, Floats]  # the state that an epoch found, and the success seen in it
 
 ENGINE = "mean field"
 RESTS = 1e-12  # share of the population
+GOES_ROUND = 1e-9  # share of the population by which a cycle leaves where it was, at least
 FORGOTTEN = 1e-9  # share of the population whose last revision is longer ago than is looked at
 NODES = 10_000  # types a class by which welfare is averaged over continuous laws
 
@@ -56,7 +57,7 @@ def run_of_limit(scenario: Scenario, hear: Callable[[], None] | None = None) -> 
         if epoch % every == 0:
             published, measured = success, field.sizes(state)
         history.add(epoch, field.sizes(state), published, 0.0)
-        recent.append((state, published))
+        recent.append((state, field.seen(state, published)))
         then = field.after(state, published)
         drift = np.abs(field.sizes(then) - np.stack([measured, field.sizes(state)])).max()
         moved = np.abs(then - state).sum()
@@ -91,6 +92,7 @@ class _Watch:
         self.cycle_length: int | None = None
         self._quiet = 0
         self._landmark: tuple[int, Floats, Floats] | None = None
+        self._farthest = 0.0  # from the landmark since
 
     def reason(
         self, epoch: int, drift: float, moved: float, state: Floats, published: Floats
@@ -106,19 +108,22 @@ class _Watch:
         return "epochs" if epoch >= self.last else None
 
     def _in_cycle(self, epoch: int, state: Floats, published: Floats) -> bool:
+        """Has it been here before, and elsewhere since? Who creeps to her rest has not."""
         if self._landmark is not None:
             since, *before = self._landmark
-            back = all(_close(a, b) for a, b in zip(before, (state, published), strict=True))
+            apart = max(_apart(a, b) for a, b in zip(before, (state, published), strict=True))
+            self._farthest = max(self._farthest, apart)
+            back = apart <= RESTS and self._farthest >= GOES_ROUND
             if back and (epoch - since) % self.every == 0:
                 self.cycle_length = epoch - since
                 return True
         if epoch & (epoch - 1) == 0:  # a new landmark at every power of two
-            self._landmark = (epoch, state, published)
+            self._landmark, self._farthest = (epoch, state, published), 0.0
         return False
 
 
-def _close(a: Floats, b: Floats) -> bool:
-    return bool(np.abs(a - b).max() <= RESTS)
+def _apart(a: Floats, b: Floats) -> float:
+    return float(np.abs(a - b).max())
 
 
 # ── welfare ──────────────────────────────────────────────────────────────────────────────────
@@ -141,19 +146,17 @@ def _welfare(
         people = type_table(field.pmap.classes, NODES)
         types = ByType(field.pmap, scenario, people, np.clip(recent[0][0], 0.0, 1.0))
         members = types.start
-        for sizes, published in recent:
+        for sizes, seen in recent:
             members = members + scenario.revision.rate * (
-                _chosen(field, types, members, sizes, published) - members
+                _chosen(field, types, members, sizes, seen) - members
             )
     return float((members * utilities(people, success, field.pmap.dues)).sum())
 
 
-def _chosen(
-    field: BySize, types: ByType, members: Floats, sizes: Floats, published: Floats
-) -> Floats:
+def _chosen(field: BySize, types: ByType, members: Floats, sizes: Floats, seen: Floats) -> Floats:
     """(J, K+1) what those who revise in an epoch choose, type by type."""
     if types.rules.activation != "sequential":
-        return types.pull(members, published, members)
+        return types.pull(members, seen, members)
     weight = np.full(SUBSTEPS + 1, 2.0)  # Simpson's rule over the epoch
     weight[1::2], weight[[0, -1]] = 4.0, 1.0
     path = field.within(sizes)

@@ -6,7 +6,8 @@
 for best response and logit: the share ρ revises once in an epoch, either seeing what was published
 at its start, or one after the other in random order, success renewed after each. Imitators copy a
 random other person with probability min(1, [u_other − u_own]₊). With ``retrain_every`` > 1 the
-published success is stale between.
+published success is stale between; *pivotal* people, and those who look at everybody else (a
+complete network), reckon with the sizes as they are, and so with S as it would be now.
 
 Who is a member counts where people imitate or are indifferent and stay as they are. There, and
 wherever every type is listed, people are followed type by type, else by the participation map F.
@@ -48,6 +49,9 @@ class MeanField(Protocol):
 
     def success(self, state: Floats) -> Floats:
         """(K,) S of a state."""
+
+    def seen(self, state: Floats, published: Floats) -> Floats:
+        """(K,) success by which people decide in this state, where this one is published."""
 
     def after(self, state: Floats, published: Floats) -> Floats:
         """The state one epoch later, if this success is published at its start."""
@@ -137,6 +141,7 @@ class BySize:
 
     def __init__(self, pmap: ParticipationMap, scenario: Scenario, sizes: Floats) -> None:
         self.pmap, self.rules, self.start = pmap, scenario.revision, sizes
+        self.look_themselves = _look_themselves(scenario)
 
     def sizes(self, state: Floats) -> Floats:
         return state
@@ -144,15 +149,23 @@ class BySize:
     def success(self, state: Floats) -> Floats:
         return self.pmap.success.at(state)
 
+    def seen(self, state: Floats, published: Floats) -> Floats:
+        return self.success(state) if self.look_themselves else published
+
     def after(self, state: Floats, published: Floats) -> Floats:
         if self.rules.activation == "sequential":
             return self.within(state)[-1]
         rate = self.rules.rate
-        return (1 - rate) * state + rate * self.pmap.share_at(published)
+        return (1 - rate) * state + rate * self.pmap.share_at(self.seen(state, published))
 
     def within(self, state: Floats) -> Floats:
         """(SUBSTEPS + 1, K) sizes in the course of a sequential epoch."""
         return np.array(runge_kutta(partial(_drift, self.pmap, self.rules.rate, state), state))
+
+
+def _look_themselves(scenario: Scenario) -> bool:
+    """Whether people reckon with the sizes as they are, however old the published success is."""
+    return scenario.revision.decides == "pivotal" or scenario.population.network is not None
 
 
 def _drift(pmap: ParticipationMap, rate: float, was: Floats, alpha: Floats) -> Floats:
@@ -183,6 +196,7 @@ class ByType:
         self, pmap: ParticipationMap, scenario: Scenario, people: TypeTable, sizes: Floats
     ) -> None:
         self.pmap, self.rules, self.people = pmap, scenario.revision, people
+        self.look_themselves = _look_themselves(scenario)
         self.start: State = _spread(people, sizes)
         imitating = self.rules.protocol == "imitation"
         self.pull = _imitating(people, pmap.dues) if imitating else _choosing(pmap, people)
@@ -193,9 +207,13 @@ class ByType:
     def success(self, state: State) -> Floats:
         return self.pmap.success.at(np.clip(_sizes(state), 0.0, 1.0))
 
+    def seen(self, state: State, published: Floats) -> Floats:
+        return self.success(state) if self.look_themselves else published
+
     def after(self, state: State, published: Floats) -> State:
         if self.rules.activation != "sequential":
-            return state + self.rules.rate * (self.pull(state, published, state) - state)
+            chosen = self.pull(state, self.seen(state, published), state)
+            return state + self.rules.rate * (chosen - state)
 
         def slope(now: State) -> State:
             return self.rules.rate * (self.pull(state, self.success(now), now) - state)

@@ -181,6 +181,8 @@ def own_epochs(economy: Economy, rule: Rule, start: np.ndarray, times: int) -> l
                 economy.population.assign(people, 1 - economy.population.membership[people])
                 spent.append(seconds(economy.step))
                 continue
+            if economy.graph is not None:
+                economy.step()  # or else it has the neighbours at the start counted already
             economy.population.assign(None, start)
             epochs = 50 if rule.way == "fifty" else 1
             spent.append(seconds(lambda: [economy.step() for _ in range(epochs)]) / epochs)  # noqa: B023
@@ -216,10 +218,10 @@ def copy_rate() -> float:
 
 
 BYTES = {  # per person and epoch, at least, of the loops that read everybody in order
-    "simultaneous best response": 6,
-    "a tenth revises": 5,
-    "logit": 18,
-    "three collectives": 6,
+    "simultaneous best response": 4,
+    "a tenth revises": 6,
+    "logit": 10,
+    "three collectives": 4,
     "three collectives, float64": 18,
 }
 

@@ -134,11 +134,20 @@ class Hyperbola:
 
     def __call__(self, alpha: npt.ArrayLike) -> Array:
         alpha = np.asarray(alpha, dtype=np.float64)
+        if alpha.size == 1:  # once an epoch: the same operations in a tenth of the time
+            return np.array(self._at_one(alpha.item())).reshape(alpha.shape)
         reach = alpha - self.shift
         active = reach > 0.0
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             loss = (self.v / (1.0 - self.shift)) * (1.0 - alpha) / reach  # 0, not 0·∞, for v = 0
         return np.where(active, np.clip(self._top - loss, 0.0, 1.0), 0.0)
+
+    def _at_one(self, alpha: float) -> float:
+        reach = alpha - self.shift
+        if not reach > 0.0:
+            return 0.0
+        loss = (self.v / (1.0 - self.shift)) * (1.0 - alpha) / reach
+        return min(max(self._top - loss, 0.0), 1.0)
 
     def _beyond_shift(self, target: float) -> float:
         """α − s at which the unclipped curve is at `target` ≤ top."""

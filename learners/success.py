@@ -148,6 +148,8 @@ def require_simplex(alpha: npt.ArrayLike, size: int) -> Array:
     Rounding up to 1e-9 is forgiven, and cut off where an entry is below 0 or above 1.
     """
     given = np.asarray(alpha, dtype=np.float64)
+    if given.shape == (1,) and size == 1 and 0.0 <= given.item() <= 1.0:
+        return given.copy()
     if given.ndim == 0 or given.shape[-1] != size:
         hint = "; write alpha[..., None] for many sizes of one collective" if size == 1 else ""
         raise ValueError(

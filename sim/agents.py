@@ -9,6 +9,7 @@ cases. Only names that Mesa makes public are overridden; it works with Mesa 3.3 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, SupportsIndex
@@ -18,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim import payoffs, revision
+from sim.columns import Columns
 from sim.people import Codes, PeopleSet
-from sim.person import Columns, Person, checked, views
+from sim.person import Person, checked, views
 from sim.scenario import Scenario
 from sim.scenario_check import did_you_mean
 from sim.stepping import SteppingModel
@@ -53,6 +55,7 @@ class PeopleModel(SteppingModel):
     _views = False  # the people are views, not objects
     departures = 0  # ordinary agents that left; by it the sets know that they are out of date
     _objects: list[Person] | None = None
+    _published: NDArray[np.float64] | None
 
     def init_people(self, agent_class: type[Person] = Person) -> None:
         """Make the people: views for ``Person`` itself, one object per row for a subclass of it."""
@@ -75,7 +78,11 @@ class PeopleModel(SteppingModel):
     @cached_property
     def columns(self) -> Columns:
         """The population's columns as persons read them."""
-        return Columns(self.population, (None, *self.collectives), frozen=not self._views)
+        names = (None, *(sys.intern(str(name)) for name in self.collectives))
+        to = {}
+        if type(self).join is PeopleModel.join:  # another one wants to be asked
+            to = {name: s for s, name in enumerate(names) if not s or self.eligible[:, s - 1].all()}
+        return Columns(self.population, names, to, frozen=not self._views)
 
     @property
     def scenario(self) -> Any:
@@ -90,6 +97,9 @@ class PeopleModel(SteppingModel):
     @property
     def published(self) -> NDArray[np.float64]:
         """(K,) success that people see; set it anew, it cannot be written in place."""
+        if self._published is None:  # it was published by name
+            self.published = list(self.published_by_name.values())
+            assert self._published is not None
         return self._published
 
     @published.setter
@@ -98,18 +108,25 @@ class PeopleModel(SteppingModel):
         self._published.flags.writeable = False
         self.published_by_name = dict(zip(self.collectives, self._published.tolist(), strict=True))
 
+    def publish_by_name(self, success: dict[str, float]) -> None:
+        """Set ``published`` by name; the array is made when somebody asks for it."""
+        self._published = None
+        self.published_by_name = success
+
     # ---- one person ------------------------------------------------------------------------
 
     def person(self, row: SupportsIndex) -> Person:
         """The person in a row."""
         return Person(self, row) if self._objects is None else self._objects[row]
 
-    def people(self, rows: Iterable[int]) -> list[Person]:
-        """The persons in these rows."""
-        rows = np.asarray(rows).tolist()
+    def people(self, rows: Iterable[int] | None) -> list[Person]:
+        """The persons in these rows (None: in all; the list is then the model's own)."""
+        if self._objects is not None and rows is None:
+            return self._objects
+        numbers = list(range(self.population.size)) if rows is None else np.asarray(rows).tolist()
         if self._objects is not None:
-            return [self._objects[row] for row in rows]
-        return list(views(self, self.columns, rows))
+            return [self._objects[row] for row in numbers]
+        return list(views(self, self.columns, numbers))
 
     def gain(self, row: int) -> NDArray[np.float64]:
         """(K,) d_ik of one person; −∞ where she may not join."""
@@ -328,28 +345,31 @@ class PeopleModel(SteppingModel):
         """Whether the people revise by a ``step`` of their own."""
         return getattr(self.agent_class, "step", None) is not Person.step
 
-    def own_decisions(self, rows: NDArray[np.integer]) -> NDArray[np.integer]:
-        """(n,) states that these people's ``decide`` asks for; nobody moves yet."""
-        numbers = rows.tolist()
-        who = map(self.person if self._objects is None else self._objects.__getitem__, numbers)
-        names = [person.decide() for person in who]
+    def own_decisions(self, rows: NDArray[np.integer] | None) -> NDArray[np.integer]:
+        """(n,) states that these people (None: all) ask for by ``decide``; nobody moves yet."""
+        people = self.people(rows)
+        names = [person.decide() for person in people]
         kind = self.population.membership.dtype
         try:
             states = np.fromiter(map(self._states.get, names), kind, len(names))
         except TypeError:  # one of them is no name: find it
-            found = zip(self.people(numbers), names, strict=True)
+            found = zip(people, names, strict=True)
             states = np.array([self._decided(person, name) for person, name in found], kind)
         if not self._all_may:
-            barred = (states > 0) & ~self.eligible[self.population.group[rows], states - 1]
-            for i in np.flatnonzero(barred)[:1]:
-                raise self._refused(int(rows[i]), int(states[i]))
+            group = self.population.group if rows is None else self.population.group[rows]
+            for i in np.flatnonzero((states > 0) & ~self.eligible[group, states - 1])[:1]:
+                raise self._refused(people[i].row, int(states[i]))
         return states
 
     def own_decision(self, row: int) -> int:
-        """:meth:`own_decisions` of one person, for sequential revision."""
+        """:meth:`own_decisions` of one person."""
         person = self.person(row)
-        state = self._decided(person, person.decide())
-        if state and not (self._all_may or self.eligible[self.population.group[row], state - 1]):
+        return self.state_decided(person, person.decide())
+
+    def state_decided(self, person: Person, name: Any) -> int:
+        """The state of the collective that a person's ``decide`` returned, if she may join it."""
+        row, state = person.row, self._decided(person, name)
+        if state and not self.eligible[self.population.group[row], state - 1]:
             raise self._refused(row, state)
         return state
 

@@ -1,16 +1,20 @@
 """What compiled loops keep beside a large population so that an epoch reads less than its columns.
 
-A best response to the published success needs one float32 per person (her threshold), see
-:mod:`sim.kernels_thresholds`; :func:`respond`, :func:`some_respond` and :mod:`sim.sweeps` take the
-decisions of :mod:`sim.revision` with it. They give back None where the case is not theirs: pivotal
-people, dues or recruitment that differ, two best collectives that are as good as equal.
+A best response to the published success needs the class of a person's threshold, two bytes, see
+:mod:`sim.kernels_classes`, or, one person after the other, the threshold itself as a float32, see
+:mod:`sim.kernels_thresholds`; a logit choice c and γ as float32, see :mod:`sim.kernels_logit`.
+:func:`respond`, :func:`draw` and :mod:`sim.sweeps` take the decisions of :mod:`sim.revision` with
+them; where dues or recruitment differ, or two best collectives are as good as equal, the formula
+does, see :mod:`sim.kernels_several`. They give back None where the case is not theirs, as with
+pivotal people.
 
-Thresholds come from the columns, so those are read-only while thresholds are kept:
+All of it comes from the columns, so those are read-only while it is kept:
 :meth:`sim.population.Population.edited` drops them, and every edit of a person calls it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -22,49 +26,73 @@ if TYPE_CHECKING:
 
 Rows = NDArray[np.integer]
 EVERYBODY = np.empty(0, np.int32)
+NOBODY = np.empty(0, np.uint8)
 OWN_DRAWS_FROM = 50_000  # people; below, numpy draws
+PART = 1_000_000  # people who are worth a thread of their own where everybody is asked
 
 
 class Thresholds(NamedTuple):
-    """What is kept about people who all see the same success."""
+    """What is kept about people who all see the same success, in turn."""
 
     theta: NDArray[np.float32]
     due: float
     eligible: NDArray[np.bool_]
 
 
-class Choice(NamedTuple):
-    """What is offered: up to ``low`` a threshold is met, beyond ``high`` missed; else in doubt."""
+class Classes(NamedTuple):
+    """What is kept about people who all see the same success, at once."""
 
-    theta: NDArray[np.float32]
-    low: np.float32
-    high: np.float32
-    label: int  # the state of the best collective
+    of: NDArray[np.uint16]
+    where: NDArray[np.uint16]
+    lower: NDArray[np.int64]  # people in lower classes than each
+    first: float
+    scale: float
+    due: float
+    eligible: NDArray[np.bool_]
+
+
+class Rough(NamedTuple):
+    """What is kept about people who choose by logit."""
+
+    columns: tuple[NDArray[np.float32], ...]  # c and γ
+    due: float
+    eligible: NDArray[np.bool_]
+
+
+class Choice(NamedTuple):
+    """What is offered to people who all see the same success."""
+
+    top: float  # the success of the best collective
+    label: int  # its state
     rules: tuple[Any, ...]  # join, forgo, dues, eligible
 
 
 def revise(economy: Economy, count: int, *, ordered: bool) -> int | None:
     """An epoch's revision of :mod:`sim.revision` in one pass, if there is one for the case."""
-    from sim.neighbours import on_network
-    from sim.sweeps import in_turn
-
     everybody, rules = count == economy.population.size, economy.scenario.revision
     logit = rules.protocol == "logit"
-    if economy.population.signed is not None or economy.has_own_decisions:
+    signed = economy.population.signed is not None
+    if signed or economy.has_own_decisions or economy.graph is not None:
         return None
     if ordered:
+        from sim.sweeps import in_turn
+
         return in_turn(economy) if everybody and draws(economy) else None
-    if everybody and economy.graph is not None:
-        return on_network(economy)
-    if everybody:
-        return respond(economy) if not logit else draw(economy) if draws(economy) else None
-    few = 2 * count <= economy.population.size
-    return some_respond(economy, count) if few and draws(economy) else None
+    if everybody and not logit:
+        return respond(economy, count)
+    if not (draws(economy) if everybody else by_coin(economy, count)):
+        return None
+    return draw(economy, count) if logit else respond(economy, count)
 
 
 def draws(economy: Economy) -> bool:
     """Whether compiled loops draw for themselves: another sample of the same law as numpy's."""
     return economy.compiled and economy.population.size >= OWN_DRAWS_FROM
+
+
+def by_coin(economy: Economy, count: int) -> bool:
+    """Whether so many people are drawn by :func:`drawn`: very few are better drawn by number."""
+    return draws(economy) and 256 * count >= economy.population.size
 
 
 def rows_at_random(economy: Economy, count: int) -> Rows:
@@ -102,19 +130,26 @@ def thresholds(economy: Economy) -> NDArray[np.float32]:
     """(N,) float32 thresholds, made when first asked for and after every edit of a person."""
     from sim import kernels_thresholds as kernels
 
+    return _kept(economy, Thresholds, lambda *people: (kernels.thresholds(*people),)).theta
+
+
+def _kept(economy: Economy, kind: Any, make: Callable[..., tuple[Any, ...]]) -> Any:
+    """What is kept of this kind, made anew where the dues or who may join are other ones."""
     people, due, eligible = economy.population, float(economy.dues[0]), economy.eligible
     kept = people.compact
-    if kept is None or kept.due != due or kept.eligible is not eligible:
-        theta = kernels.thresholds(*columns(people), ~eligible.any(axis=1), due)
-        people.keep(Thresholds(theta, due, eligible))
-    return people.compact.theta
+    if not isinstance(kept, kind) or kept.due != due or kept.eligible is not eligible:
+        made = make(*columns(people), ~eligible.any(axis=1), due)
+        people.keep(kind(*made, due, eligible))
+    return people.compact
 
 
-def _same_for_all(economy: Economy) -> bool:
-    """Does everybody, member or not, see the published success and may join any collective?"""
+def _by_formula(economy: Economy) -> bool:
+    """Does everybody, member or not, respond to the published success of few collectives?"""
+    from sim import kernels_several
+
     rules = economy.scenario.revision
     own = rules.protocol != "best_response" or rules.decides != "atomistic"
-    return not own and economy.network_kind is None and bool(economy.eligible.all())
+    return not own and economy.network_kind is None and kernels_several.few(economy.eligible)
 
 
 def choice(economy: Economy) -> Choice | None:
@@ -138,71 +173,115 @@ def choice(economy: Economy) -> Choice | None:
         if lead < 4 * kernels.MARGIN or (dues != dues[0]).any() or not economy.eligible.all():
             return None
     table = np.array([published] * (len(dues) + 1))
-    low, high = kernels.bounds(top)
-    return Choice(
-        thresholds(economy), low, high, best + 1, (table, table, dues, economy.eligible)
-    )  # fmt: skip
+    return Choice(top, best + 1, (table, table, dues, economy.eligible))
 
 
-def respond(economy: Economy) -> int | None:
-    """Everybody takes her best response at once; how many moved."""
-    from sim import kernels_several
-    from sim import kernels_thresholds as kernels
-
-    people, offer = economy.population, choice(economy)
-    if offer is None and _same_for_all(economy):
-        return kernels_several.respond(
-            people.cost, people.free_riding, people.membership, people.counts, economy.published,
-            economy.dues,
-        )  # fmt: skip
-    if offer is None:
+def respond(economy: Economy, count: int) -> int | None:
+    """``count`` people drawn at random take their best response at once; how many moved."""
+    offer = choice(economy)
+    if offer is None and not _by_formula(economy):
         return None
-    return kernels.respond(
-        *offer[:4], columns(people), people.membership, people.counts, offer.rules, True
-    )
+    chosen = drawn(economy, count) if count < economy.population.size else None
+    if offer is None:
+        return _best_of_several(economy, chosen)
+    return _by_class(economy, offer, NOBODY if chosen is None else chosen)
 
 
-def wishes(people: Population, offer: Choice) -> int:
+def _best_of_several(economy: Economy, chosen: NDArray[np.uint8] | None) -> int:
+    """Everybody takes her best response by the formula, or the chosen do; how many moved."""
+    from sim import kernels_several
+    from sim.threads import in_parts
+
+    people, masks = economy.population, kernels_several.masks(economy.eligible)
+    success, dues = tuple(economy.published.tolist()), tuple(economy.dues.tolist())
+
+    def part(start: int, stop: int) -> tuple[int, NDArray[np.int64]]:
+        hers = tuple(column[start:stop] for column in columns(people))
+        counts, states = np.zeros(len(people.counts), np.int64), people.membership[start:stop]
+        who = None if chosen is None else chosen[start:stop]
+        return kernels_several.respond(hers, states, counts, success, dues, masks, who), counts
+
+    parts = in_parts(people.size, part, PART)
+    people.counts[:] = sum(counts for _, counts in parts)
+    return sum(moved for moved, _ in parts)
+
+
+def _by_class(economy: Economy, offer: Choice, chosen: NDArray[np.uint8]) -> int:
+    """Everybody takes her best response at once, or the chosen do; how many moved."""
+    from sim import kernels_classes as kernels
+    from sim.threads import in_parts
+
+    people, kept = economy.population, _kept(economy, Classes, kernels.classes)[:5]
+
+    def part(start: int, stop: int) -> tuple[int, NDArray[np.int64]]:
+        return kernels.respond(
+            start, stop, kept, offer.top, offer.label, columns(people), people.membership,
+            offer.rules, chosen,
+        )  # fmt: skip
+
+    parts = in_parts(people.size, part, 4 * PART)
+    if chosen.size:
+        people.recount()
+    else:
+        people.counts[:] = np.add.reduce([counts for _, counts in parts])[1:]
+    return sum(moved for moved, _ in parts)
+
+
+def drawn(economy: Economy, count: int) -> NDArray[np.uint8]:
+    """(N,) 1 for each of ``count`` people drawn without replacement, else 0; until the next draw.
+
+    Everybody is drawn independently with the same probability. Given how many those are they are
+    uniform among all sets of so many, whatever the probability was. One more drawn uniformly from
+    the others, or one of them put back who is drawn uniformly, leaves a set that is uniform again,
+    and so on until they are ``count``. Where most are drawn this is done for who is not.
+    """
+    from sim import kernels_classes as kernels
+    from sim.threads import in_parts
+
+    size, rng, out = economy.population.size, economy.streams.activation, economy.room_for_drawn
+    few = min(count, size - count)
+    state, number = int(few == count), key(rng)
+
+    def part(start: int, stop: int) -> int:
+        return kernels.flip(start, stop, out, number, 256 * few // size, state)
+
+    kernels.even_out(out, key(rng), few - sum(in_parts(size, part, 4 * PART)), state)
+    return out
+
+
+def wishes(economy: Economy, offer: Choice) -> int:
     """How many people would move if they were asked."""
     from sim import kernels_thresholds as kernels
 
-    return kernels.respond(
-        *offer[:4], columns(people), people.membership, people.counts, offer.rules, False
+    people, (low, high) = economy.population, kernels.bounds(offer.top)
+    return kernels.wishes(
+        thresholds(economy), low, high, offer.label, columns(people), people.membership, offer.rules
     )
 
 
-def some_respond(economy: Economy, count: int) -> int | None:
-    """``count`` people drawn at random take their best response at once; how many moved.
-
-    The success they see does not depend on each other, so only those matter who want to move: among
-    the drawn there is a hypergeometric number of them, and any of them is as likely as any other.
-    """
-    from sim import kernels_thresholds as kernels
-
-    people, offer, rng = economy.population, choice(economy), economy.streams.activation
-    if offer is None:
-        return None
-    want = wishes(people, offer)
-    many = int(rng.hypergeometric(want, people.size - want, count))
-    counts = np.concatenate([[people.size - people.counts.sum()], people.counts])
-    kernels.move_some(
-        many, key(rng), *offer[:4], columns(people), people.membership, counts, offer.rules
-    )
-    people.counts[:] = counts[1:]
-    return many
-
-
-def draw(economy: Economy) -> int | None:
-    """Everybody makes a logit choice about one collective at once; how many moved."""
-    from sim import kernels_chance as chance
+def draw(economy: Economy, count: int) -> int | None:
+    """``count`` people drawn at random make a logit choice at once; how many moved."""
+    from sim import kernels_logit, kernels_several
     from sim.revision import current_offers
+    from sim.threads import in_parts
 
-    people = economy.population
-    if len(economy.collectives) > 1 or economy.graph is not None or not economy.eligible.all():
-        return None
-    moved, members = chance.logit_one(
-        people.cost, people.free_riding, people.membership, *current_offers(economy),
-        float(economy.dues[0]), economy.noise, key(economy.streams.revision), 0,
-    )  # fmt: skip
-    people.counts[0] = members
-    return moved
+    people, eligible, (join, forgo) = economy.population, economy.eligible, current_offers(economy)
+    if len(economy.dues) > 1:
+        alike = (join == join[0]).all() and (forgo == forgo[0]).all()
+        if not (alike and kernels_several.few(eligible)):
+            return None
+    rough = _kept(economy, Rough, lambda *hers: (kernels_logit.rough(*hers[:4]),)).columns
+    number, rules = key(economy.streams.revision), (join, forgo, economy.dues, eligible)
+    chosen = None if count == people.size else drawn(economy, count)
+
+    def part(start: int, stop: int) -> tuple[int, NDArray[np.int64]]:
+        here = slice(start, stop)
+        return kernels_logit.logit(
+            tuple(column[here] for column in columns(people)), tuple(c[here] for c in rough),
+            people.membership[here], rules, economy.noise, number, start,
+            None if chosen is None else chosen[here],
+        )  # fmt: skip
+
+    parts = in_parts(people.size, part, PART)
+    people.counts[:] = sum(members for _, members in parts)
+    return sum(moved for moved, _ in parts)

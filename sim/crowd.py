@@ -7,7 +7,7 @@ rules, and the same law under random ones. Two of them:
 thresholds      one collective, best response: people sorted by the success from which they join
                 (:mod:`sim.crowd_thresholds`)
 types           costs and free-riding factors that take few values: people per type and state
-                (:mod:`sim.crowd_types`)
+                (:mod:`sim.crowd_types`), also one at a time (:mod:`sim.crowd_in_turn`)
 
 :func:`choose_crowd` says which one fits a scenario, and why none does.
 """
@@ -68,6 +68,16 @@ class Crowd(ABC):
         CountingError
             Before anything has changed.
         """
+
+    def revise_in_turn(self, success: SuccessFunction) -> int:
+        """One sequential epoch; returns how many people moved.
+
+        Raises
+        ------
+        CountingError
+            Before anything has changed; here: only rows can.
+        """
+        raise CountingError("people who revise one at a time are rows")
 
     @abstractmethod
     def nobody_wants_to_move(self, table: Offers) -> bool:
@@ -150,9 +160,6 @@ def why_rows(scenario: Scenario, success: SuccessFunction, *, own_rules: bool) -
         "a principal signs individual people": scenario.principal is not None,
         "who imitates looks at individual people (revision.protocol)": (
             rules.protocol == "imitation"
-        ),
-        "people who revise one at a time are rows (revision.activation)": (
-            rules.activation != "simultaneous"
         ),
     }
     return next((reason for reason, holds in reasons.items() if holds), None)

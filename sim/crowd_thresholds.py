@@ -85,6 +85,8 @@ class Thresholds(Crowd):
             return "with several collectives nobody has one threshold"
         if scenario.revision.protocol != "best_response":
             return "thresholds are those of a best response (revision.protocol)"
+        if scenario.revision.activation != "simultaneous":
+            return "people who revise one at a time are not sorted (revision.activation)"
         if scenario.population.groups:
             return "groups have no thresholds in common (population.groups)"
         if scenario.population.size > LEVELS:

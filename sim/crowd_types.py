@@ -6,6 +6,7 @@ type in one state do depends on no more than that, so the economy is a table of 
     start       multivariate hypergeometric, collective by collective as in ``draw_start``
     revisers    multivariate hypergeometric over type and state
     choice      best response: all of a cell alike; logit: multinomial
+    in turn     one collective, one person at a time: :mod:`sim.crowd_in_turn`
 
 Equal in law to the rows; where chance decides nothing, the same trajectory. Types are as large as
 :func:`sim.population.make_population` makes them.
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.crowd import CountingError, Crowd
+from sim.crowd_in_turn import InTurn, chances_of
 from sim.distributions import Distribution, Listed, as_distribution
 from sim.payoffs import choose, gain, logit_probabilities, utility
 from sim.population import (
@@ -34,6 +36,7 @@ from sim.revision import how_many
 from sim.sampling import without_replacement
 
 if TYPE_CHECKING:
+    from learners.success import SuccessFunction
     from sim.payoffs import Offers
     from sim.scenario import Scenario
     from sim.streams import Streams
@@ -81,6 +84,12 @@ class Types(Crowd):
         """Why this population has no types; None where it has."""
         if any(group.where is not None for group in scenario.population.groups.values()):
             return "its groups are made by data (population.groups.*.where)"
+        in_turn = scenario.revision.activation == "sequential"
+        if in_turn and (len(scenario.collectives) > 1 or scenario.platform.learner != "bound"):
+            return (
+                "people who revise one at a time are counted for one collective whose success is a "
+                "formula (revision.activation)"
+            )
         for name in ("cost", "free_riding"):
             for spec in specs_by_group(scenario, name):
                 if as_distribution(spec).atoms() is None:
@@ -124,6 +133,28 @@ class Types(Crowd):
             self.cells = _cells(held)
         self._recount()
         return moved
+
+    def revise_in_turn(self, success: SuccessFunction) -> int:
+        cells, rules = self.cells, self.scenario.revision
+        rng, count = self.streams.activation, how_many(rules.rate, self.size)
+        revisers = without_replacement(rng, cells.people, count)
+        may = self.eligible[self.group[cells.kind], 0]
+        cost = np.where(may, self.cost[cells.kind], np.inf)
+        chances = chances_of(
+            lambda shares: success.at(shares[:, None])[:, 0],
+            self.size,
+            cells.state,
+            (cost, self.free_riding[cells.kind], self.dues[0]),
+            pivotal=rules.decides == "pivotal",
+            noise=float(rules.noise),
+        )
+        chose = InTurn(rng, chances, cells.state, int(self.counts[0])).revise(revisers)
+        held = self._held(cells.people - revisers)
+        np.add.at(held[:, 1], cells.kind, chose)
+        np.add.at(held[:, 0], cells.kind, revisers - chose)
+        self.cells = _cells(held)
+        self._recount()
+        return int(np.where(cells.state == 1, revisers - chose, chose).sum())
 
     def nobody_wants_to_move(self, table: Offers) -> bool:
         return bool(np.all(self._best(table) == self.cells.state))

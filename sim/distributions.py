@@ -90,7 +90,7 @@ class Constant(Distribution):
 
 
 class Listed(Distribution):
-    """Explicit values in equal shares: person i of N gets the value with index floor(i·n/N)."""
+    """Explicit values in equal shares: person i of N gets that with index floor((i + ½)·n/N)."""
 
     def __init__(self, values: ArrayLike) -> None:
         self.values: Floats = np.array(values, dtype=float)

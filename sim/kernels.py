@@ -185,29 +185,6 @@ def sequential_one(
 
 
 @njit(cache=True)
-def network_one(
-    rows, cost, free_riding, group, seen, out, indptr, indices, offset, curve, dues, eligible,
-    noise, uniforms,
-):  # fmt: skip
-    """One collective on a network; people see the share of members among their neighbours.
-
-    ``curve[offset[degree] + members]`` is S at members/degree. Decisions are written to ``out``
-    by row; with ``out is seen`` people revise one after the other.
-    """
-    n = rows.size if rows.size else cost.size
-    for t in range(n):
-        i = rows[t] if rows.size else t
-        if not eligible[group[i], 0]:
-            continue
-        near = 0
-        for e in range(indptr[i], indptr[i + 1]):
-            near += seen[indices[e]]
-        s = curve[offset[indptr[i + 1] - indptr[i]] + near]
-        d = s - free_riding[i] * s - cost[i] - dues[0]
-        out[i] = _one(d, seen[i], noise, uniforms[t] if noise > 0.0 else 0.0)
-
-
-@njit(cache=True)
 def count_near(rows, indptr, indices, membership, collectives):
     """(n, K) members of each collective among the neighbours of each row."""
     near = np.zeros((rows.size, collectives), np.int64)

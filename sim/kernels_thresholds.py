@@ -21,10 +21,10 @@ import numpy as np
 from numba import njit
 
 from sim.kernels import _best
-from sim.kernels_chance import below
 
 MARGIN = 2.0**-20
 BLOCK = 1024  # people looked at before those in doubt among them are asked
+WAVE = 32  # people who take their turns together unless one of them is in doubt
 
 
 @njit(cache=True, error_model="numpy")
@@ -49,99 +49,89 @@ def bounds(success):
 
 
 @njit(cache=True, nogil=True)
-def respond(theta, low, high, label, people, membership, counts, rules, write):
-    """Best response of everybody at once; how many move.
+def wishes(theta, low, high, label, people, membership, rules):
+    """How many people would move if they were asked.
 
-    Writes ``membership`` and ``counts`` if it is to ``write``. ``people`` is (cost, free_riding,
-    group), ``rules`` (join, forgo, dues, eligible). The counters stay as narrow as they are, and
-    the loop without branches, so that it does many people at a time.
+    ``people`` is (cost, free_riding, group), ``rules`` (join, forgo, dues, eligible), ``label`` the
+    state of the best collective. The counters stay as narrow as they are, and the loop without
+    branches, so that it does many people at a time.
     """
-    moved, inside = np.int64(0), np.int64(0)
+    moved = np.int64(0)
     none, taken = membership.dtype.type(0), membership.dtype.type(label)
-    others = np.zeros(counts.size, np.int64)  # members by the formula
     for start in range(0, theta.size, BLOCK):
         t, m = theta[start : start + BLOCK], membership[start : start + BLOCK]
-        changes, members, sure = np.int16(0), np.int16(0), np.int16(0)
-        if write:
-            for i in range(t.size):
-                was, joins, leaves = m[i], t[i] < low, t[i] > high
-                now = taken if joins else (none if leaves else was)
-                sure = np.int16(sure + np.int16(joins | leaves))
-                changes = np.int16(changes + np.int16(now != was))
-                members = np.int16(members + np.int16(joins))
-                m[i] = now
-        else:
-            for i in range(t.size):
-                was, joins, leaves = m[i], t[i] < low, t[i] > high
-                now = taken if joins else (none if leaves else was)
-                sure = np.int16(sure + np.int16(joins | leaves))
-                changes = np.int16(changes + np.int16(now != was))
+        changes, sure = np.int16(0), np.int16(0)
+        for i in range(t.size):
+            was, joins, leaves = m[i], t[i] < low, t[i] > high
+            now = taken if joins else (none if leaves else was)
+            sure = np.int16(sure + np.int16(joins | leaves))
+            changes = np.int16(changes + np.int16(now != was))
         moved += np.int64(changes)
-        inside += np.int64(members)
         if np.int64(sure) < t.size:
             for i in range(t.size):
                 if not (t[i] < low or t[i] > high):
-                    now = _exact(start + i, m[i], people, rules)
-                    moved += now != m[i]
-                    if write:
-                        m[i] = now
-                        if now:
-                            others[now - 1] += 1
-    if write:
-        counts[:] = others
-        counts[label - 1] += inside
+                    moved += exact(start + i, m[i], people, rules) != m[i]
     return moved
 
 
 @njit(cache=True, inline="always")
-def _exact(i, was, people, rules):
+def exact(i, was, people, rules):
+    """Best response by the formula."""
     cost, free_riding, group = people
     join, forgo, dues, eligible = rules
     return _best(i, was, group[i], cost, free_riding, join, forgo, dues, eligible)
 
 
-@njit(cache=True)
-def move_some(many, key, theta, low, high, label, people, membership, counts, rules):
-    """Let so many of those who want to move do so, all of them equally likely.
-
-    People are drawn with replacement until enough have moved; who has moved wants no more.
-    """
-    draw, margin, middle = 0, (high - low) / np.float32(2), (low + high) / np.float32(2)
-    while many > 0:
-        i = below(theta.size, key, np.uint64(draw))
-        draw += 1
-        was = membership[i]
-        now = membership.dtype.type(label if theta[i] < middle else 0)
-        if not abs(theta[i] - middle) > margin:  # one branch that is hardly ever taken
-            now = membership.dtype.type(_exact(i, was, people, rules))
-        membership[i] = now
-        many -= now != was
-        counts[was] -= 1  # the first counter is that of the outsiders
-        counts[now] += 1
-
-
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def in_turn(rows, theta, curve, margin, count, least, most, people, membership, rules):
     """One collective: these people one at a time, success renewed after each.
 
     ``curve`` is S at 0, 1, … N members. Stops after the person who brings the count out of
     [least, most]; gives back how many were asked, the new count and how many moved.
+
+    The next ``WAVE`` people change the count by at most so many. Where none of them has her
+    threshold between the smallest and the largest S that this allows, they need not wait for each
+    other; else they are asked in turn.
     """
     join, forgo = rules[0], rules[1]
-    moved, s = 0, np.float32(curve[count])
-    for t in range(rows.size):
-        i = rows[t]
-        was = membership[i]
-        now = membership.dtype.type(theta[i] < s)
-        if not abs(theta[i] - s) > margin:  # one branch that is hardly ever taken
-            join[:], forgo[:] = curve[count], curve[count]
-            now = membership.dtype.type(_exact(i, was, people, rules))
-        membership[i] = now
-        count += np.int64(now) - np.int64(was)
-        moved += now != was
-        s = np.float32(curve[count])
-        if count < least or count > most:
-            return t + 1, count, moved
+    moved, kind = np.int64(0), membership.dtype.type
+    t, was, now = np.empty(WAVE, np.float32), np.empty(WAVE, np.int8), np.empty(WAVE, np.int8)
+    for start in range(0, rows.size, WAVE):
+        these = rows[start : start + WAVE]
+        if count - WAVE >= least and count + WAVE <= most:
+            reach = curve[count - WAVE : count + WAVE + 1]
+            low, high = reach[0], reach[0]
+            for k in range(reach.size):
+                low, high = min(low, reach[k]), max(high, reach[k])
+            below, above = np.float32(low) - margin, np.float32(high) + margin
+            for i in range(these.size):
+                t[i], was[i] = theta[np.uint64(these[i])], membership[np.uint64(these[i])]
+            sure, joined, left = np.int16(0), np.int16(0), np.int16(0)
+            for i in range(these.size):
+                now[i] = np.int8(t[i] < below)
+                sure = np.int16(sure + np.int16((t[i] < below) | (t[i] > above)))
+                joined = np.int16(joined + np.int16(now[i] > was[i]))
+                left = np.int16(left + np.int16(now[i] < was[i]))
+            if sure == these.size:
+                for i in range(these.size):
+                    membership[np.uint64(these[i])] = now[i]
+                count += np.int64(joined) - np.int64(left)
+                moved += np.int64(joined) + np.int64(left)
+                continue
+        success = np.float32(curve[count])
+        for i in range(these.size):
+            row = these[i]
+            old = membership[row]
+            new = kind(theta[row] < success)
+            if not abs(theta[row] - success) > margin:  # one branch that is hardly ever taken
+                join[:], forgo[:] = curve[count], curve[count]
+                new = kind(exact(row, old, people, rules))
+            membership[row] = new
+            count += np.int64(new) - np.int64(old)
+            moved += new != old
+            success = np.float32(curve[count])
+            if count < least or count > most:
+                return start + i + 1, count, moved
     return rows.size, count, moved
 
 

@@ -54,7 +54,7 @@ class Economy(PeopleModel, mesa.Model):
     ----------
     scenario : what to simulate
     replicate : which of the scenario's random worlds; the seed is the scenario's
-    agent_class : a subclass of :class:`sim.agents.Person` with its own ``decide``; the plain
+    agent_class : a subclass of :class:`sim.agents.Person` with its own rule; the plain
         class is simulated as arrays, and an agent is then a view of one row
     compiled : True or False force or forbid the compiled loops over rows; by default size decides
     engine : "rows" (one row per person), a shortcut that only counts people ("thresholds",
@@ -184,7 +184,7 @@ class Economy(PeopleModel, mesa.Model):
 
     def gain(self, row: int) -> NDArray[np.float64]:
         """(K,) what this person gains by joining each collective; −∞ where she may not."""
-        return revision.gains(self, np.array([row]))[0]
+        return np.array(revision.gains_of_one(self, row))
 
     @cached_property
     def count_curve(self) -> NDArray[np.float64]:
@@ -194,11 +194,16 @@ class Economy(PeopleModel, mesa.Model):
         return np.ascontiguousarray(self.success.at((counts / size)[:, None])[:, 0])
 
     @cached_property
+    def room_for_drawn(self) -> NDArray[np.uint8]:
+        """(N,) who revises in this epoch, where :func:`sim.compact.drawn` says so."""
+        return np.empty(self.size, np.uint8)
+
+    @cached_property
     def local_curve(self) -> LocalCurve:
         """S of a single collective at every share that neighbours can show."""
         assert self.graph is not None
-        degrees = np.unique(self.graph.degree)
-        shares = [np.arange(degree + 1) / max(degree, 1) for degree in degrees]
+        degrees = np.flatnonzero(np.bincount(self.graph.degree))
+        shares = [np.arange(degree + 1) / max(degree, 1) for degree in degrees.tolist()]
         offset = np.zeros(degrees[-1] + 1, np.int64)
         offset[degrees] = np.cumsum([0] + [len(s) for s in shares[:-1]])
         return LocalCurve(offset, self.success.at(np.concatenate(shares)[:, None])[:, 0].copy())
@@ -227,6 +232,10 @@ class Economy(PeopleModel, mesa.Model):
         if self.crowd is None:
             return revision.revise(self)
         try:
+            if self.scenario.revision.activation == "sequential":
+                moved = self.crowd.revise_in_turn(self.success)
+                self.publish()
+                return moved
             return self.crowd.revise(self.offers())
         except CountingError:
             assert self.population is not None  # made here: from now on people are rows

@@ -1,19 +1,21 @@
-"""Simultaneous choice about one collective on a network, by counts of members kept per person."""
+"""Choice about one collective on a network, by counts of members that are kept per person."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.compact import EVERYBODY, Rows, columns, uniforms
+from sim.compact import Rows, columns
+from sim.threads import in_parts
 
 if TYPE_CHECKING:
     from sim.model import Economy
 
-TELL = 8  # neighbours are told where fewer than one in so many switched, else all are counted
+TELL = 16  # neighbours are told where at most one in so many switched, else all are counted
+TIES, PEOPLE = 500_000, 100_000  # worth a thread of their own
 
 
 @dataclass
@@ -24,81 +26,116 @@ class Near:
     ----------
     near : (N,) members among the neighbours of each person …
     seen : (N,) … when membership was this
-    marks : (N,) all zero
-    ask : who has not answered to what is near her now; None: everybody
-    counted : whether ``near`` is up to date, or all are to be counted before it is read
-    due, eligible : what decisions were made by
+    least : (N,) from how many on each of them joins
+    offers : dues, eligible, offset, curve: what decisions are made by
     """
 
-    near: NDArray[np.int32]
+    near: NDArray[np.unsignedinteger]
     seen: NDArray[np.integer]
-    marks: NDArray[np.uint8]
-    ask: Rows | None
-    due: float
-    eligible: NDArray[np.bool_]
-    counted: bool = False
+    least: NDArray[np.unsignedinteger]
+    offers: tuple[Any, ...]
 
 
-def on_network(economy: Economy) -> int | None:
-    """Everybody chooses at once about one collective, by the members among her neighbours.
+def fits(economy: Economy) -> bool:
+    """Whether these counts are all there is to the economy's choices."""
+    return (
+        economy.graph is not None
+        and len(economy.collectives) == 1
+        and economy.scenario.revision.protocol != "imitation"
+        and not economy.has_own_decisions
+    )
 
-    A best response asks those only for whom something has changed since they were asked: a member
-    more or less near them, or their own state. Gives back how many moved, None if not for here.
-    """
+
+def revise(
+    economy: Economy, rows: Rows | None, uniforms: NDArray[np.float64], *, in_turn: bool = False
+) -> int:
+    """These people (None: everybody) choose, at once or one after the other; how many moved."""
     from sim import kernels_network as kernels
 
-    people, graph, protocol = economy.population, economy.graph, economy.scenario.revision.protocol
-    if graph is None or len(economy.collectives) > 1 or protocol == "imitation":
-        return None
-    kept = people.compact
-    if kept is None or kept.due != economy.dues[0] or kept.eligible is not economy.eligible:
-        kept = Near(
-            np.empty(people.size, np.int32), people.membership.copy(),
-            np.zeros(people.size, np.uint8), None, float(economy.dues[0]), economy.eligible,
+    people, kept, graph = economy.population, _up_to_date(economy), economy.graph
+    assert graph is not None
+    if rows is None:
+        parts = _everybody(economy, kept, people.membership, uniforms)
+        moved, more = np.sum(parts, axis=0).tolist()
+    else:
+        moved, more = kernels.some(
+            rows, kept.least, kept.near, people.membership, columns(people), kept.offers,
+            graph.indptr, economy.noise, uniforms, graph.indices[: None if in_turn else 0],
         )  # fmt: skip
-        people.keep(kept)
-    if kept.counted:
-        _look_around(economy, kept)  # somebody may have been moved by hand
-    if not kept.counted:
-        _count(economy, kept)
-    ask = kept.ask if protocol == "best_response" else None
-    if ask is not None and not len(ask):
-        return 0
-    moved, more = kernels.respond(
-        EVERYBODY if ask is None else ask, kept.near, *columns(people), people.membership,
-        graph.indptr, *economy.local_curve, economy.dues, economy.eligible, economy.noise,
-        uniforms(economy, people.size),
-    )  # fmt: skip
+        if in_turn:
+            kept.seen[:] = people.membership
     people.counts[0] += more
-    kept.ask = EVERYBODY
-    _look_around(economy, kept)
     return moved
 
 
-def _look_around(economy: Economy, kept: Near) -> None:
-    """Bring the members near each person up to date, and who is to be asked."""
+def wanted(economy: Economy) -> NDArray[np.integer]:
+    """The states that everybody's best response would be; nothing is changed."""
+    states = economy.population.membership.copy()
+    _everybody(economy, _up_to_date(economy), states, np.empty(0))
+    return states
+
+
+def _everybody(
+    economy: Economy, kept: Near, states: NDArray, uniforms: NDArray[np.float64]
+) -> list[tuple[int, int]]:
+    """Everybody chooses at once; (moved, new members) of each part of them."""
     from sim import kernels_network as kernels
 
-    people, graph = economy.population, economy.graph
+    graph, people, noise = economy.graph, columns(economy.population), economy.noise
     assert graph is not None
-    rows = kernels.switched(people.membership, kept.seen)
-    if TELL * len(rows) >= people.size:
-        kept.counted = False
+
+    def part(start: int, stop: int) -> tuple[int, int]:
+        these = slice(start, stop)
+        last = (tuple(column[these] for column in people), kept.offers)
+        ties, near = graph.indptr[start : stop + 1], kept.near[these]
+        if not noise:
+            return kernels.respond(kept.least[these], near, states[these], *last, ties)
+        return kernels.draw(near, states[these], *last, ties, noise, uniforms[these])
+
+    return in_parts(len(states), part, PEOPLE if noise else 10 * PEOPLE)
+
+
+def _up_to_date(economy: Economy) -> Near:
+    """The counts as membership is now, whoever changed it."""
+    from sim import kernels_network as kernels
+
+    people, graph, kept = economy.population, economy.graph, economy.population.compact
+    assert graph is not None
+    dues, eligible = economy.dues, economy.eligible
+    if kept is None or kept.offers[0][0] != dues[0] or kept.offers[1] is not eligible:
+        offers = (dues.copy(), eligible, *economy.local_curve)
+        kind = np.min_scalar_type(len(economy.local_curve.offset) + 1)  # degrees + 2
+        near, least = np.empty(people.size, kind), np.empty(people.size, kind)
+        kept = Near(near, people.membership.copy(), least, offers)
+        people.keep(kept)
+        _count(economy, kept)
+
+        def part(start: int, stop: int) -> None:
+            these = tuple(column[start:stop] for column in columns(people))
+            kernels.least_near(these, offers, graph.indptr[start : stop + 1], least[start:stop])
+
+        if not economy.noise:
+            in_parts(people.size, part, PEOPLE // 4)
+        return kept
+    rows = kernels.switched(people.membership, kept.seen, people.size // TELL)
+    if len(rows) * TELL > people.size:
+        _count(economy, kept)
     elif len(rows):
-        touched = kernels.tell(
-            rows, graph.indptr, graph.indices, people.membership, kept.seen, kept.near, kept.marks
-        )
-        if kept.ask is not None:
-            kept.ask = np.concatenate([kept.ask, touched])
+        kernels.tell(rows, graph.indptr, graph.indices, people.membership, kept.seen, kept.near)
+    return kept
 
 
 def _count(economy: Economy, kept: Near) -> None:
-    """Count the members near everybody; everybody is to be asked."""
+    """Count the members near everybody."""
     from sim import kernels_network as kernels
 
     people, graph = economy.population, economy.graph
     assert graph is not None
     members = np.packbits(people.membership, bitorder="little")
-    kernels.count_near(graph.indptr, graph.indices, members, kept.near)
+
+    def part(start: int, stop: int) -> None:
+        ties, near = graph.indptr[start : stop + 1], kept.near[start:stop]
+        kernels.count_near(ties, graph.indices, members, near)
+
+    in_parts(people.size, part, max(1, people.size * TIES // max(1, len(graph.indices))))
     kept.seen[:] = people.membership
-    kept.ask, kept.counted = None, True

@@ -15,7 +15,9 @@ from learners.errors import ScenarioError
 from sim.edge_list import read_edges
 from sim.scenario import Scenario
 
-Edges = NDArray[np.int64]  # (E, 2)
+Edges = NDArray[np.integer]  # (E, 2)
+COMPILED_FROM = 100_000  # edges
+STEP = 1 << 20  # edges that are worked on at a time where all at once would need much memory
 
 
 class Graph(NamedTuple):
@@ -47,16 +49,33 @@ def from_edges(edges: Edges, size: int) -> Graph:
     ------
     ValueError : a node outside 0 … size − 1, or a self-loop.
     """
-    edges = np.asarray(edges, np.int64).reshape(-1, 2)
+    edges = np.ascontiguousarray(edges).reshape(-1, 2)
     if len(edges) and (edges.min() < 0 or edges.max() >= size):
         raise ValueError(f"edge list: nodes must be in 0 … {size - 1}")
     if np.any(edges[:, 0] == edges[:, 1]):
         raise ValueError("edge list: a person cannot be her own neighbour (self-loop)")
-    keys = np.concatenate([edges[:, 0] * size + edges[:, 1], edges[:, 1] * size + edges[:, 0]])
-    keys = np.unique(keys)
+    if len(edges) >= COMPILED_FROM:
+        from sim import kernels_network
+
+        return Graph(*kernels_network.in_rows(edges, size))
+    one, other = edges.astype(np.int64).T
+    keys = _once(np.concatenate([one * size + other, other * size + one]))
     degree = np.bincount(keys // size, minlength=size)
     indptr = np.concatenate([[0], np.cumsum(degree)]).astype(np.int64)
     return Graph(indptr, (keys % size).astype(np.int32))
+
+
+def _once(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """These numbers sorted, each once, in their own memory."""
+    keys.sort()
+    new = np.ones(len(keys), bool)
+    np.not_equal(keys[1:], keys[:-1], out=new[1:])
+    filled = 0
+    for start in range(0, len(keys), STEP):
+        kept = keys[start : start + STEP][new[start : start + STEP]]
+        keys[filled : filled + len(kept)] = kept
+        filled += len(kept)
+    return keys[:filled]
 
 
 def build(
@@ -97,10 +116,9 @@ def watts_strogatz(size: int, k: int, p: float, rng: np.random.Generator) -> Edg
         target[redrawn] = rng.integers(0, size, len(redrawn))
         low, high = np.minimum(source, target), np.maximum(source, target)
         key = low * size + high
-        _, first, count = np.unique(key, return_index=True, return_counts=True)
-        clash = np.ones(len(key), bool)
-        clash[first[count == 1]] = False
-        redrawn = redrawn[(clash | (low == high))[redrawn]]
+        ordered = np.sort(key)
+        twice = ordered[1:][ordered[1:] == ordered[:-1]]
+        redrawn = redrawn[np.isin(key[redrawn], twice) | (low == high)[redrawn]]
     return np.column_stack([source, target])
 
 
@@ -108,10 +126,11 @@ def _distinct(count: int, total: int, rng: np.random.Generator) -> NDArray[np.in
     """``count`` distinct integers below ``total``, uniformly."""
     if count > total // 2:
         return rng.permutation(total)[:count]
-    drawn = np.unique(rng.integers(0, total, int(count * 1.1) + 16))
+    drawn = _once(rng.integers(0, total, int(count * 1.1) + 16))
     while len(drawn) < count:
-        drawn = np.unique(np.concatenate([drawn, rng.integers(0, total, count)]))
-    return rng.permutation(drawn)[:count]
+        drawn = _once(np.concatenate([drawn, rng.integers(0, total, count)]))
+    rng.shuffle(drawn)
+    return drawn[:count]
 
 
 def _pairs(key: NDArray[np.int64]) -> Edges:
@@ -128,7 +147,11 @@ def erdos_renyi(size: int, mean_degree: float, rng: np.random.Generator) -> Edge
     if total == 0:
         return np.empty((0, 2), np.int64)
     count = rng.binomial(total, min(1.0, mean_degree / (size - 1)))
-    return _pairs(_distinct(count, total, rng))
+    keys = _distinct(count, total, rng)
+    edges = keys.view(np.int32).reshape(-1, 2)  # in the memory of the keys
+    for start in range(0, count, STEP):
+        edges[start : start + STEP] = _pairs(keys[start : start + STEP])
+    return edges
 
 
 def stochastic_block(

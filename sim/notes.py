@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 Notes = Iterator[str]
 MANY = 10_000_000  # people whose rows fit anywhere
 ROW = 40  # bytes a person while a population is made
+SORTED = 20  # bytes a person who is counted by her threshold
 COLLIDE = "plant the same token: they collide"
 
 
 def notes_of(s: Scenario) -> list[str]:
     """All notes on a scenario, in the order of its file."""
-    return [*_rows_of_people(s), *_on_platform(s)]
+    return [*_people(s), *_on_platform(s)]
 
 
 def _on_platform(s: Scenario) -> Notes:
@@ -50,18 +51,31 @@ def _on_platform(s: Scenario) -> Notes:
 # --- people ---------------------------------------------------------------------------------------
 
 
-def _rows_of_people(s: Scenario) -> Notes:
-    """People who cannot be counted and are too many to be rows in this machine's memory."""
-    if s.population.infinite or s.population.size < MANY:
-        return
-    needed, memory = s.population.size * ROW, _memory()
-    reason = _why_rows(s) if needed > memory else None
-    if reason is not None:
-        yield (
-            f"population.size: {s.population.size:,} people are a row each, some "
-            f"{needed / 1e9:,.0f} GB, and this machine has {memory / 1e9:,.0f}; "
-            f"they cannot be counted instead: {reason}"
-        )
+def too_many_people(s: Scenario) -> str | None:
+    """Why this machine's memory cannot hold the people; None where it can."""
+    memory = _memory()
+    if s.population.infinite or s.population.size * ROW <= max(memory, MANY * ROW):
+        return None
+    from sim.crowd_types import Types
+
+    reason = _why_rows(s)
+    each = ROW if reason is not None else SORTED if Types.why_not(s) is not None else 0
+    needed = s.population.size * each
+    if needed <= memory:
+        return None
+    how = "are a row each" if reason is not None else "have a threshold each"
+    why = "" if reason is None else f"; they cannot be counted instead: {reason}"
+    return (
+        f"population.size: {s.population.size:,} people {how}, some {needed / 1e9:,.0f} GB, "
+        f"and this machine has {memory / 1e9:,.0f}{why}"
+    )
+
+
+def _people(s: Scenario) -> Notes:
+    """People who are too many for this machine's memory."""
+    problem = too_many_people(s)
+    if problem is not None:
+        yield problem
 
 
 def _memory() -> float:

@@ -14,8 +14,8 @@ k = 1…K for the k-th collective.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -50,13 +50,17 @@ def gain(
     >>> float(gain(0.5, 0.5, cost=0.3, free_riding=0.2))  # (1 − 0.2)·0.5 − 0.3
     0.10000000000000003
     """
-    return (
-        np.asarray(success_in, float)
-        - np.asarray(free_riding, float) * np.asarray(success_out, float)
-        - np.asarray(cost, float)
-        - np.asarray(dues, float)
-        + np.asarray(subsidy, float)
-    )
+    given = (success_in, success_out, cost, free_riding, dues, subsidy)
+    return _gain(*(np.asarray(one, float) for one in given))
+
+
+def _gain(s_in: Any, s_out: Any, cost: Any, free_riding: Any, dues: Any, subsidy: Any) -> Any:
+    return s_in - free_riding * s_out - cost - dues + subsidy
+
+
+def gain_of_one(success: float, cost: float, free_riding: float, dues: float) -> float:
+    """:func:`gain` of one atomistic person by one collective, in Python's numbers."""
+    return _gain(success, success, cost, free_riding, dues, 0.0)
 
 
 def threshold(cost: ArrayLike, free_riding: ArrayLike, dues: ArrayLike = 0.0) -> Floats:
@@ -123,6 +127,13 @@ def choose(gains: Floats, membership: Integers) -> NDArray[np.int64]:
     rows = np.arange(len(gains))
     stay = values[rows, membership] == values[rows, best]
     return np.where(stay, membership, best)
+
+
+def choose_for_one(gains: Sequence[float], state: int) -> int:
+    """:func:`choose` of one person, in Python's numbers."""
+    values = [0.0, *gains]
+    best = max(values)
+    return state if values[state] == best else values.index(best)
 
 
 def logit_probabilities(gains: ArrayLike, noise: float) -> Floats:

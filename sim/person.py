@@ -32,7 +32,8 @@ in place and never replaced.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from numbers import Real
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, SupportsIndex
@@ -41,12 +42,12 @@ import mesa
 import numpy as np
 from mesa.agent import AgentSet
 
-from sim.payoffs import choose
+from sim.payoffs import choose_for_one
 from sim.people import PeopleSet
 
 if TYPE_CHECKING:
     from sim.agents import PeopleModel
-    from sim.population import Population
+    from sim.columns import Columns
 
 
 def checked(name: str, value: Any) -> float:
@@ -58,42 +59,17 @@ def checked(name: str, value: Any) -> float:
     return number
 
 
-class Columns:
-    """The columns as memoryviews, which give Python numbers faster than numpy does.
-
-    With ``frozen`` the arrays of cost and free-riding factor become read-only: objects keep their
-    own two numbers beside the column, and only they may write both.
-    """
-
-    __slots__ = ("cost", "free_riding", "frozen", "membership", "names", "population")
-
-    def __init__(
-        self, population: Population, names: tuple[str | None, ...], frozen: bool = False
-    ) -> None:
-        self.population = population
-        self.names = names  # of the states 0 … K
-        self.frozen = frozen
-        population.edited()  # or the views would be read-only, too
-        self.cost: Any = memoryview(population.cost)  # type: ignore[arg-type]
-        self.free_riding: Any = memoryview(population.free_riding)  # type: ignore[arg-type]
-        self.membership: Any = memoryview(population.membership)  # type: ignore[arg-type]
-        if frozen:
-            population.cost.flags.writeable = population.free_riding.flags.writeable = False
-
-    def write(self, name: str, row: int, number: float) -> None:
-        """Write one person's cost or free-riding factor."""
-        self.population.edited()
-        getattr(self, name)[row] = number
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Columns, (self.population, self.names, self.frozen)
-
-
 class _RowNumber:
     """``unique_id`` of a view, counted from 1 as in Mesa; an object's own value comes before it."""
 
     def __get__(self, person: Person | None, owner: type) -> Any:
         return self if person is None else person.row + 1
+
+
+_READ: dict[str, Callable[[Any], float]] = {
+    "cost": lambda person: person._cost,
+    "free_riding": lambda person: person._free_riding,
+}
 
 
 def _kept(name: str) -> property:
@@ -102,8 +78,10 @@ def _kept(name: str) -> property:
     def write(person: Person, value: float) -> None:
         number = checked(name, value)
         person._columns.write(name, person.row, number)
-        person.__dict__["_" + name] = number
+        object.__setattr__(person, "_" + name, number)
 
+    if sys.version_info >= (3, 12):  # which runs a getter in Python without a call
+        return property(_READ[name], write)
     return property(attrgetter("_" + name), write)
 
 
@@ -123,7 +101,7 @@ class Person(mesa.Agent):
     model : the economy
     """
 
-    __slots__ = ("_columns", "model", "row")
+    __slots__ = ("_columns", "_cost", "_free_riding", "model", "row")  # both numbers: of objects
 
     pos = None
     unique_id: Any = _RowNumber()
@@ -196,6 +174,8 @@ class Person(mesa.Agent):
     def success(self, name: str) -> float:
         """Success S_k in [0, 1] as she sees it: the published one, or by her neighbours' shares."""
         state = self.model.state_of(name, outside=False)
+        if self.model.network_kind is None:
+            return self.model.published_by_name[name]
         return float(self.model.seen(np.array([self.row]))[0, state - 1])
 
     def gain(self, name: str) -> float:
@@ -219,13 +199,24 @@ class Person(mesa.Agent):
 
     def decide(self) -> str | None:
         """The collective she wants to be in now, or None: the best response by d_ik; ties: stay."""
-        gains = self.model.gain(self.row)[None]  # (1, K)
-        state = np.array([self._columns.membership[self.row]])
-        return self._columns.names[int(choose(gains, state)[0])]
+        columns = self._columns
+        gains = self.model.gain(self.row).tolist()
+        return columns.names[choose_for_one(gains, columns.membership[self.row])]
 
     def join(self, name: str | None) -> None:
         """Become a member of a collective and of no other; None: of none."""
-        self.model.join(self.row, name)
+        columns, row = self._columns, self.row
+        old = columns.membership[row]
+        if columns.names[old] is name:  # nothing new, the most frequent case
+            return
+        try:
+            state = columns.to[name]
+        except (KeyError, TypeError):  # no name, or not for anybody: the model looks closer
+            self.model.join(row, name)
+            return
+        columns.membership[row] = state  # Columns.move, written out
+        columns.moves[old] -= 1
+        columns.moves[state] += 1
 
     def leave(self) -> None:
         """Be nobody's member."""

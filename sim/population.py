@@ -32,6 +32,7 @@ class Population:
     signed : (N,) bool or None; people under contract with the principal until success is next
         measured. None until a principal signs somebody.
     counts : (K,) int64, members of each collective; kept in step by :meth:`assign` and ``join``
+    moves : K + 1 numbers, who came less who left, one by one, since ``counts`` was read last
     compact : what :mod:`sim.compact` made of the columns, which are read-only while it is there
     """
 
@@ -49,7 +50,8 @@ class Population:
         self.group = group
         self.membership = membership
         self.signed: NDArray[np.bool_] | None = None
-        self.counts = np.zeros(collectives, np.int64)
+        self.moves = [0] * (collectives + 1)
+        self._counts = np.zeros(collectives, np.int64)
         self.compact: Any = None
         self._frozen: list[NDArray] = []
         self.recount()
@@ -81,6 +83,14 @@ class Population:
             setattr(self, name, column if column.flags.owndata else column.copy())
 
     @property
+    def counts(self) -> NDArray[np.int64]:
+        """(K,) members of each collective: one array, brought up to date when it is asked for."""
+        if any(self.moves):
+            self._counts += self.moves[1:]
+            self.moves[:] = [0] * len(self.moves)
+        return self._counts
+
+    @property
     def alpha(self) -> NDArray[np.float64]:
         """(K,) shares of the population that are members."""
         return self.counts / self.size
@@ -93,16 +103,16 @@ class Population:
 
     def recount(self) -> None:
         """Set ``counts`` from the membership column."""
+        if len(self.counts) == 1:
+            self.counts[0] = np.count_nonzero(self.membership)
+            return
         for k in range(len(self.counts)):  # K passes over one byte each beat one bincount of int64
             self.counts[k] = np.count_nonzero(self.membership == k + 1)
 
     def join(self, row: int, state: int) -> None:
         """Move one person to a state (0 = outside, k = k-th collective)."""
-        old = int(self.membership[row])
-        if old:
-            self.counts[old - 1] -= 1
-        if state:
-            self.counts[state - 1] += 1
+        self.moves[self.membership[row]] -= 1  # in a list, which is quicker than an array
+        self.moves[state] += 1
         self.membership[row] = state
 
     def assign(self, rows: NDArray[np.integer] | None, states: NDArray[np.integer]) -> int:

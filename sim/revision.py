@@ -17,13 +17,14 @@ decision to :mod:`sim.kernels`, or a whole epoch to :mod:`sim.compact`.
 
 from __future__ import annotations
 
+from math import floor
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim import compact
-from sim.payoffs import Offers, choose, gain, logit_probabilities, offers
+from sim import compact, neighbours, own_rules
+from sim.payoffs import Offers, choose, gain, gain_of_one, logit_probabilities, offers
 
 if TYPE_CHECKING:
     from sim.model import Economy
@@ -44,9 +45,12 @@ def revise(economy: Economy) -> int:
             return moved
     rows = revisers(economy, ordered=sequential)
     if economy.has_own_steps:
-        return _own_steps(economy, _explicit(economy, rows), renew=sequential)
+        return own_rules.step_in_turn(economy, rows, renewed=sequential)
     if sequential:
         return _one_at_a_time(economy, np.arange(economy.population.size) if rows is None else rows)
+    if economy.compiled and neighbours.fits(economy):
+        count = economy.population.size if rows is None else len(rows)
+        return neighbours.revise(economy, rows, _uniforms(economy, count))
     return economy.population.assign(rows, decide(economy, rows))
 
 
@@ -60,7 +64,9 @@ def revisers(economy: Economy, *, ordered: bool) -> Rows | None:
     free = None if people.signed is None else np.flatnonzero(~people.signed)
     if count == people.size and not ordered:
         return free
-    if compact.draws(economy):
+    if not ordered and compact.by_coin(economy, count):
+        chosen: Rows = np.flatnonzero(compact.drawn(economy, count).view(np.bool_))
+    elif compact.draws(economy):
         chosen = compact.rows_at_random(economy, count)
     elif count == people.size:
         chosen = _random_order(economy, people.size)
@@ -71,7 +77,7 @@ def revisers(economy: Economy, *, ordered: bool) -> Rows | None:
 
 def how_many(rate: float, size: int) -> int:
     """People who revise in an epoch: the nearest whole number to ρN, at least one."""
-    return max(1, int(np.floor(rate * size + 0.5)))
+    return max(1, floor(rate * size + 0.5))
 
 
 def _random_order(economy: Economy, size: int) -> Rows:
@@ -85,18 +91,6 @@ def _random_order(economy: Economy, size: int) -> Rows:
         j = int(uniforms[i] * (i + 1))
         order[i], order[j] = order[j], order[i]
     return order
-
-
-def _own_steps(economy: Economy, rows: Rows, *, renew: bool) -> int:
-    """Let people take their own steps in this order; ``renew`` the published success in between."""
-    people = economy.population
-    before = people.membership.copy()
-    for row in rows:
-        state = people.membership[row]
-        economy.person(row).step()
-        if renew and people.membership[row] != state:
-            economy.publish()
-    return int(np.count_nonzero(before != people.membership))
 
 
 # What people see ------------------------------------------------------------------------------
@@ -151,13 +145,26 @@ def gains(economy: Economy, rows: Rows) -> NDArray[np.float64]:
     return np.where(economy.eligible[people.group[rows]], d, -np.inf)
 
 
+def gains_of_one(economy: Economy, row: int) -> list[float]:
+    """:func:`gains` of one person; in Python's numbers where all see the published success."""
+    if economy.network_kind is not None or economy.scenario.revision.decides == "pivotal":
+        return gains(economy, np.array([row]))[0].tolist()
+    columns, success = economy.columns, economy.published_by_name.values()
+    own = columns.cost[row], columns.free_riding[row]
+    d = [gain_of_one(s, *own, due) for s, due in zip(success, economy.dues.tolist(), strict=True)]
+    if len(columns.to) == len(columns.names):
+        return d
+    may = economy.eligible[economy.population.group[row]].tolist()
+    return [each if ok else -np.inf for each, ok in zip(d, may, strict=True)]
+
+
 # How they choose ------------------------------------------------------------------------------
 
 
 def decide(economy: Economy, rows: Rows | None) -> States:
     """The states that the given people (None: everybody) choose at once; nothing is changed."""
     if economy.has_own_decisions:
-        return economy.own_decisions(_explicit(economy, rows))
+        return economy.own_decisions(rows)
     protocol = economy.scenario.revision.protocol
     if protocol == "imitation":
         return _imitate(economy, _explicit(economy, rows))
@@ -204,14 +211,8 @@ def _decide_compiled(
     columns = (people.cost, people.free_riding, people.group, people.membership)
     rules = (economy.dues, economy.eligible, economy.noise, uniforms)
     if economy.graph is not None:
-        if len(economy.collectives) > 1:
-            return None
-        out = people.membership.copy()
-        graph, curve = economy.graph, economy.local_curve
-        kernels.network_one(
-            who, *columns, out, graph.indptr, graph.indices, curve.offset, curve.success, *rules
-        )
-        return out if rows is None else out[rows]
+        alone = rows is None and not economy.noise and neighbours.fits(economy)
+        return neighbours.wanted(economy) if alone else None
     join, forgo = current_offers(economy)
     if rows is None and len(economy.collectives) == 1 and economy.eligible.all():
         return kernels.respond_one(
@@ -227,7 +228,7 @@ def _decide_compiled(
 def _one_at_a_time(economy: Economy, rows: Rows) -> int:
     """Sequential revision in the given order; the economy's success is renewed after each move."""
     if economy.has_own_decisions:
-        return sum(_move(economy, row, economy.own_decision(int(row))) for row in rows)
+        return own_rules.decide_in_turn(economy, rows)
     protocol = economy.scenario.revision.protocol
     if protocol == "imitation":
         return sum(_move(economy, row, _imitate(economy, np.array([row]))[0]) for row in rows)
@@ -262,22 +263,18 @@ def _one_at_a_time_compiled(economy: Economy, rows: Rows, uniforms: NDArray[np.f
     if economy.compiled and (moved := sweeps.in_order(economy, rows)) is not None:
         economy.publish()
         return moved
+    if economy.graph is not None:
+        moved = neighbours.revise(economy, rows, uniforms, in_turn=True)
+        economy.publish()
+        return moved
     people = economy.population
     before = people.membership.copy()
-    columns = (people.cost, people.free_riding, people.group)
-    rules = (economy.dues, economy.eligible, economy.noise, uniforms)
-    if economy.graph is not None:
-        graph, curve, state = economy.graph, economy.local_curve, people.membership
-        kernels.network_one(
-            rows, *columns, state, state, graph.indptr, graph.indices, curve.offset,
-            curve.success, *rules,
-        )  # fmt: skip
-    else:
-        pivotal = economy.scenario.revision.decides == "pivotal"
-        kernels.sequential_one(
-            rows, *columns, people.membership, economy.count_curve, pivotal,
-            int(people.counts[0]), *rules,
-        )  # fmt: skip
+    pivotal = economy.scenario.revision.decides == "pivotal"
+    kernels.sequential_one(
+        rows, people.cost, people.free_riding, people.group, people.membership,
+        economy.count_curve, pivotal, int(people.counts[0]), economy.dues, economy.eligible,
+        economy.noise, uniforms,
+    )  # fmt: skip
     people.recount()
     economy.publish()
     return int(np.count_nonzero(before != people.membership))

@@ -79,7 +79,7 @@ class Values(Part):
     tag: ClassVar[str] = "dist"
     dist: Literal["values"] = param("which distribution")
     values: tuple[float, ...] = param(
-        "person i of N gets the value with index floor(i·n/N) of the n given",
+        "person i of N gets the value with index floor((i + ½)·n/N) of the n given",
         unit=INHERITED,
         min_length=1,
         must="a list of at least one finite number",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.compact import choice, columns, key, wishes
+from sim.compact import choice, columns, key, thresholds, wishes
 
 if TYPE_CHECKING:
     from sim.model import Economy
@@ -39,9 +39,10 @@ def in_turn(economy: Economy) -> int | None:
     people, rng, curve = economy.population, economy.streams.activation, economy.count_curve
     size, count = people.size, int(people.counts[0])
     as_published = economy.published[0] == curve[count]
-    want = wishes(people, offer) if as_published else size
+    want = wishes(economy, offer) if as_published else size
     if not want:
         return 0  # and so nobody after her sees anything else
+    theta = thresholds(economy)
     width = size if want * WHOLE > size else PER_WISH * want + SPARE
     rules = (*(table.copy() for table in offer.rules[:2]), *offer.rules[2:])
     before = people.membership if width == size else people.membership.copy()
@@ -52,13 +53,13 @@ def in_turn(economy: Economy) -> int | None:
         if width >= size and old is None:
             rows = np.arange(size, dtype=np.int32)
         else:
-            new = kernels.concerned(offer.theta, before, *band, *(old or band), old is None)
+            new = kernels.concerned(theta, before, *band, *(old or band), old is None)
             if moment:
                 new = new[rng.random(len(new)) > moment]
             rows = np.concatenate([rows, new])
         chance.shuffle(rows, key(rng))
         asked, count, switched = kernels.in_turn(
-            rows, offer.theta, curve, np.float32(2 * kernels.MARGIN), count, least, most,
+            rows, theta, curve, np.float32(2 * kernels.MARGIN), count, least, most,
             columns(people), people.membership, rules,
         )  # fmt: skip
         moved += switched
@@ -86,10 +87,10 @@ def in_order(economy: Economy, rows: NDArray[np.integer]) -> int | None:
         return None
     from sim import kernels_thresholds as kernels
 
-    people, size = economy.population, economy.population.size
+    people, size, theta = economy.population, economy.population.size, thresholds(economy)
     rules = (*(table.copy() for table in offer.rules[:2]), *offer.rules[2:])
     _, people.counts[0], moved = kernels.in_turn(
-        rows, offer.theta, economy.count_curve, np.float32(2 * kernels.MARGIN),
+        rows, theta, economy.count_curve, np.float32(2 * kernels.MARGIN),
         int(people.counts[0]), 0, size, columns(people), people.membership, rules,
     )  # fmt: skip
     return moved

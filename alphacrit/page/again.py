@@ -32,8 +32,9 @@ class Again:
 
     def __init__(self, scenario: Scenario, replicate: int, alpha: NDArray[np.float64]) -> None:
         self._scenario, self._replicate, self._alpha = scenario, replicate, alpha
-        slow = scenario.platform.learner in SLOW_LEARNERS
-        self.first = None if slow or scenario.population.size > MOST_PEOPLE else self._made()
+        slow, people = scenario.platform.learner in SLOW_LEARNERS, scenario.population
+        many = people.infinite or people.size > MOST_PEOPLE
+        self.first = None if slow or many else self._made()
         self._economy = self.first
 
     def membership(self, epoch: int) -> NDArray[np.integer] | None:

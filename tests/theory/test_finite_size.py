@@ -95,3 +95,6 @@ def test_the_figure_shows_the_numbers() -> None:
     assert axes.get_xscale() == axes.get_yscale() == "log"
     with pytest.raises(ValueError, match="no distances"):
         figures.finite_size({})
+    nothing = made(-1.0).assign(distance=0.0)
+    with pytest.raises(ValueError, match="nothing is apart from the mean field"):
+        figures.finite_size({"alike": nothing})

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from sim.distributions import Distribution, Listed, as_distribution, type_classes
-from sim.scenario import loads
+from sim.population import make_population
+from sim.scenario import fields, loads
 from sim.scenario_parts import Beta, Lognormal, Normal, Uniform, Values
+from sim.streams import Streams
 
 # (what a scenario says, the same by scipy.stats)
 CONTINUOUS: dict[str, tuple[Any, Any]] = {
@@ -192,6 +194,19 @@ def test_position_never_rounds_to_the_neighbour(n: int, people: int) -> None:
     i = np.arange(people)
     given_out = Listed(np.arange(n)).sample_at(i, i / people)
     np.testing.assert_array_equal(given_out, i * n // people)
+
+
+def test_three_people_of_two_values() -> None:
+    """Index floor((i + ½)·n/N), as the documentation of the fields has it."""
+    text = """
+name = "three"
+population = { size = 3, cost = { dist = "values", values = [0.1, 0.2] } }
+platform = { learner = "bound" }
+collectives.union = { strategy = "feature_label", signal = { uniqueness = 0.01, gap = 1.0 } }
+"""
+    column = make_population(loads(text), Streams(0)).cost
+    assert column.tolist() == [0.1, 0.2, 0.2]
+    assert any("floor((i + ½)·n/N)" in field.meaning for field in fields())
 
 
 def test_values_do_not_share_the_callers_array() -> None:

@@ -44,6 +44,10 @@ RULES = {
     "listed": {"population.cost": {"dist": "values", "values": [0.1, 0.2, 0.3, 0.5, 0.7]},
                "revision.rate": 0.3},
     "stale": {"platform.retrain_every": 3, "revision.rate": 0.3},
+    "stale, pivotal": {"platform.retrain_every": 3, "revision.rate": 0.3,
+                       "revision.decides": "pivotal"},
+    "stale, everybody's neighbour": {"platform.retrain_every": 3, "revision.rate": 0.3,
+                                     "population.network": {"kind": "complete"}},
 }  # fmt: skip
 
 
@@ -171,6 +175,14 @@ def test_a_cycle_is_found_and_said(length: int, every: int, found: int) -> None:
     assert epoch <= 4 * found
 
 
+@pytest.mark.parametrize("rate", [0.085, 0.175, 0.55])
+def test_who_creeps_to_rest_is_in_no_cycle(rate: float) -> None:
+    """Twenty kinds of people of whom each moves less than counts, but not all together."""
+    kinds = {"dist": "values", "values": [0.05 + 0.01 * k for k in range(20)]}
+    changes = {"population.cost": kinds, "collectives.union.start": 0.3, "revision.rate": rate}
+    assert run_of_limit(limit({**changes, "epochs": 3000})).summary["stopped"] == "settled"
+
+
 # ---------------------------------------------------------------- the scenario
 
 
@@ -266,6 +278,36 @@ def test_a_note_where_rows_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "population.cost must be a number or values" in note
     assert notes.notes_of(scenario({**noisy, "population.size": 500_000_000})) == []
     assert notes.notes_of(limit(noisy)) == []
+    monkeypatch.setattr(notes, "_memory", lambda: 16e9)
+    (note,) = notes.notes_of(scenario({**billion, "population.cost": NORMAL}))
+    assert note == (
+        "population.size: 1,000,000,000 people have a threshold each, some 20 GB, "
+        "and this machine has 16"
+    )
+
+
+def test_people_who_do_not_fit_are_not_tried(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(notes, "_memory", lambda: 25e9)
+    monkeypatch.setattr("sim.model.Economy", None)
+    argv = ["--set", "population.size=1000000000", "--set", "revision.protocol=imitation"]
+    code, out, err = call(capsys, "run", BASELINE, *argv, "--out", str(tmp_path / "out"))
+    assert (code, out) == (6, "")
+    assert err.startswith("baseline: not run: population.size: 1,000,000,000 people are a row each")
+    assert not (tmp_path / "out").exists()
+
+
+def test_too_little_memory_is_no_bug(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError("Unable to allocate 7.45 GiB")
+
+    monkeypatch.setattr("sim.model.Economy", full)
+    code, out, err = call(capsys, "run", BASELINE, "--out", str(tmp_path / "out"))
+    assert (code, out) == (6, "")
+    assert "not enough memory (Unable to allocate 7.45 GiB); nothing was written" in err
 
 
 # ---------------------------------------------------------------- the command line

@@ -10,10 +10,12 @@ import pytest
 
 pytest.importorskip("solara", reason="the page's extra is not installed: pip install -e '.[page]'")
 
+import alphacrit
 from alphacrit.cli import main
 from alphacrit.page import serve
 from alphacrit.page.again import Again
 from alphacrit.page.library import Library
+from alphacrit.page.painter import NO_PEOPLE, Painter
 from alphacrit.page.replay import Replay, ReplayStage
 from alphacrit.page.settings import VARIABLE, PageSettings, from_environment
 from alphacrit.page.share import check_values, query_of, request_of
@@ -349,6 +351,19 @@ def test_the_people_of_a_replay_are_those_of_the_run_made_again(tmp_path: Path) 
     assert Again(this, 0, written).membership(2) is None  # another run is not shown as this one
     convex = scenario("convex", population__size=50)
     assert Again(convex, 0, written).membership(0) is None  # nothing is trained for a picture
+
+
+def test_a_replay_of_an_infinite_population_has_no_people(tmp_path: Path) -> None:
+    this = scenario("baseline", population__size="infinite")
+    opened = results.load(results.write([alphacrit.run(this)], tmp_path / "out"))
+    assert isinstance(opened, results.Results)
+    stage = ReplayStage(replay=Replay(opened))
+    stage.step()
+    (frame,) = stage.frames()
+    assert frame.membership is None and stage.economies == (None,)
+    assert frame.alpha[:, 0].tolist() == [0.02, 1.0]
+    (panel,) = Painter(print)._paint(stage).panels
+    assert panel.note.startswith(NO_PEOPLE) and panel.pictures
 
 
 # --- the command ----------------------------------------------------------------------------------
