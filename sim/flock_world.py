@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learners.success import SuccessFunction
-from sim.distributions import Listed, TruncatedNormal, as_distribution
+from sim.distributions import Constant, Listed, TruncatedNormal, as_distribution
 from sim.population import draw_column, draw_groups, draw_start
 from sim.revision import how_many
 from sim.scenario import Scenario
@@ -214,10 +214,13 @@ class Together:
         self._scores: dict[str, Floats] = {}
 
     def column(self, scenario: Scenario, name: Literal["cost", "free_riding"]) -> Floats | None:
-        """(W, N) everybody's cost or free-riding factor; None where people are in groups."""
+        """(W, N) everybody's cost or free-riding factor, (1, N) where it is a number; None where
+        people are in groups."""
         if scenario.population.groups:
             return None
         law = as_distribution(getattr(scenario.population, name))
+        if isinstance(law, Constant):
+            return np.full((1, self._size), law.value)
         if isinstance(law, Listed):  # by position, not by chance
             return None
         if name not in self._uniforms:
@@ -247,7 +250,7 @@ def draw_people(points: Points, worlds: Sequence[SharedStreams]) -> People:
         times = np.where(shared.fixed, 1, W)  # rows of each class
         blocks = []
         for p, n in zip(shared.first, times.tolist(), strict=True):
-            block = draw_all(p) if n > 1 else None
+            block = draw_all(p)
             blocks.append(np.stack([draw(p, w) for w in range(n)]) if block is None else block)
         place = (np.cumsum(times) - times)[:, None] + np.minimum(np.arange(W), times[:, None] - 1)
         return np.concatenate(blocks), place[shared.number].reshape(-1)

@@ -88,6 +88,14 @@ def test_curves_are_what_the_theorems_print():
         np.testing.assert_allclose(curve(sizes), expected, rtol=0, atol=1e-12, err_msg=str(curve))
 
 
+def test_one_size_alone_has_the_bits_of_many_at_once():
+    """The curve takes one size another way; counts looked up in a table must not tell them apart."""
+    alpha = np.concatenate([np.linspace(0, 1, 3001), [5e-324, 1e-300, np.nextafter(1, 0)]])
+    for curve, _, _ in paper_cases():
+        alone = np.array([curve(a) for a in alpha])
+        np.testing.assert_array_equal(alone.view(np.int64), curve(alpha).view(np.int64))
+
+
 def test_critical_mass_is_what_the_corollaries_print():
     for (curve, _, corollary), target in itertools.product(paper_cases(), TARGETS):
         denominator_positive = curve.top > target
