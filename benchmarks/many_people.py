@@ -17,6 +17,7 @@ import time
 
 from benchmarks.engine import RULES, make, timed_as
 from benchmarks.results import machine, write_section
+from sim.crowd import CROWD_FROM
 from sim.model import Economy
 
 ENGINES = ("rows", "auto")
@@ -88,9 +89,10 @@ def main() -> None:
         if options.only not in name or rule.way in SPECIAL:
             continue
         for engine in ENGINES:
-            found = in_a_process(name, engine, options.size, options.epochs)
-            if engine == "auto" and not isinstance(found, str) and found["engine"] == "rows":
+            small = make(CROWD_FROM, rule.overrides, rule.collectives)
+            if engine == "auto" and Economy(small).engine == "rows":
                 continue  # nothing but rows can do it
+            found = in_a_process(name, engine, options.size, options.epochs)
             lines.append(line(name, engine, found))
             print(lines[-1], flush=True)
     if options.write:
