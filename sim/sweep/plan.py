@@ -75,8 +75,6 @@ class Plan:
         What the design was, ready for JSON; see ``design_info``.
     notes : tuple of str
         What a user should know before it runs (points that coincide).
-    digests : dict
-        Digests of points by number, where they are known.
     """
 
     scenario: Scenario
@@ -86,7 +84,6 @@ class Plan:
     addresses: tuple[str, ...] = ()
     design: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    digests: dict[int, str] = field(default_factory=dict, compare=False)
 
     def __len__(self) -> int:
         """Number of runs: points × replications."""
@@ -224,9 +221,7 @@ def _check_points(plan: Plan) -> None:
     problems, wrong = [], 0
     for point in plan.points:
         try:
-            scenario = plan.scenario_at(point)
-            scenario.require_people()
-            plan.digests[point.number] = scenario.digest
+            plan.scenario_at(point).require_people()
         except ScenarioError as error:
             wrong += 1
             if wrong <= SHOWN:

@@ -216,7 +216,7 @@ def _entered(plan: Plan, known: Known, first: int) -> tuple[list[Entry], dict[in
         changes = f"{plan.worlds} {_changes(point)}"
         if changes not in known:
             try:
-                digest = plan.digests.get(point.number) or plan.scenario_at(point).digest
+                digest = plan.scenario_at(point).digest
             except AlphacritError:  # its runs will say why
                 digest = digest_of(plan, point)
             if digest not in known:

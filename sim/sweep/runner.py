@@ -177,7 +177,7 @@ class _Sweeping:
         self.options, self.lock, self.tell, self.results = options, lock, tell, results
         worlds = results.points["worlds"]
         own = frozenset(results.points["point"][worlds == "own"].tolist())
-        lean = replace(plan, points=(), design={}, digests={})
+        lean = replace(plan, points=(), design={})
         self.job = Job(lean, own, results.meta["series"], options.timeout)
         self.strikes: dict[Run, int] = {}
         self.made = self.failed = self.total = 0

@@ -89,7 +89,7 @@ def test_curves_are_what_the_theorems_print():
 
 
 def test_one_size_alone_has_the_bits_of_many_at_once():
-    """The curve takes one size another way; counts looked up in a table must not tell them apart."""
+    """The curve takes one size another way; a table of all counts must not be told from it."""
     alpha = np.concatenate([np.linspace(0, 1, 3001), [5e-324, 1e-300, np.nextafter(1, 0)]])
     for curve, _, _ in paper_cases():
         alone = np.array([curve(a) for a in alpha])
