@@ -361,11 +361,6 @@ class PeopleModel(SteppingModel):
                 raise self._refused(people[i].row, int(states[i]))
         return states
 
-    def own_decision(self, row: int) -> int:
-        """:meth:`own_decisions` of one person."""
-        person = self.person(row)
-        return self.state_decided(person, person.decide())
-
     def state_decided(self, person: Person, name: Any) -> int:
         """The state of the collective that a person's ``decide`` returned, if she may join it."""
         row, state = person.row, self._decided(person, name)

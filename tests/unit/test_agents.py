@@ -79,7 +79,7 @@ def test_deciding_by_hand_is_what_the_model_does() -> None:
     by_model.step()
     assert by_hand.agents.get("collective") == by_model.agents.get("collective")
     assert by_hand.own_decisions(np.arange(40)).tolist() == [
-        by_hand.own_decision(row) for row in range(40)
+        by_hand.state_decided(person, person.decide()) for person in by_hand.people(None)
     ]
     person = by_hand.person(0)
     person.step()

@@ -219,7 +219,8 @@ def by_hand(economy: Economy) -> None:
         if economy.has_own_steps:
             economy.person(row).step()
         else:
-            economy.population.join(row, economy.own_decision(row))
+            person = economy.person(row)
+            economy.population.join(row, economy.state_decided(person, person.decide()))
         if economy.population.membership[row] != before:
             economy.publish()
 
