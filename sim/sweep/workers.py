@@ -142,7 +142,9 @@ class Processes:
 
     @property
     def free(self) -> int:
-        return (len(self._idle()) if self._workers else 1) - len(self._here)
+        idle = len(self._idle()) if self._workers else 1
+        # One at a time before a process is ready: nothing waits here while one could make it.
+        return (idle if self._has_ready() else min(idle, 1)) - len(self._here)
 
     @property
     def busy(self) -> int:
@@ -158,7 +160,7 @@ class Processes:
         may_be_here = chunk.together and self._job.timeout is None
         if not self._workers and not (may_be_here and self._is_short()):
             self._workers = [_Worker(self._job, self._work) for _ in range(self._many)]
-        if may_be_here and not any(worker.ready for worker in self._workers):
+        if may_be_here and not self._has_ready():
             self._here.append(chunk)
         else:
             max(self._idle(), key=lambda worker: worker.ready).give(chunk)
@@ -195,6 +197,9 @@ class Processes:
         done = Done(chunk, self._work(self._job, chunk, deaf, deaf))
         self._spent += time.monotonic() - clock
         return done
+
+    def _has_ready(self) -> bool:
+        return any(worker.ready for worker in self._workers)
 
     def _idle(self) -> list[_Worker]:
         return [worker for worker in self._workers if worker.chunk is None]
