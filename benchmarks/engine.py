@@ -68,6 +68,7 @@ NETWORK = {"population.network": {"kind": "erdos_renyi", "mean_degree": 10.0}}
 LOGIT = {"revision": {"protocol": "logit", "noise": 0.1}}
 RULES = {
     "simultaneous best response": Rule("best_response", {}, 1, 8000),
+    "simultaneous, mean of 50 epochs": Rule("best_response", {}, 1, 8000, "fifty"),
     "sequential, mean of 50 epochs": Rule("one_after_the_other", IN_TURN, 1, 2000, "fifty"),
     "sequential, in Mesa's order": Rule("one_after_the_other", IN_TURN, 1, 200, "mesa's order"),
     "a tenth revises": Rule("a_share", {"revision.rate": 0.1}, 1, 2000),
@@ -230,7 +231,7 @@ def by_size(sizes: list[int], rounds: int) -> list[str]:
     """Rows of a table: nanoseconds per person and epoch at each size, and the share of the copy."""
     rate = copy_rate()
     lines = [
-        f"Nanoseconds per person and epoch from the same start (sequential: mean of 50 epochs), "
+        "Nanoseconds per person and epoch from the same start (where it says so: mean of 50), "
         f"medians; one core copies {rate / 1e9:.1f} GB/s, read and write counted, in the same run.",
         "",
         f"| rule | {' | '.join(f'{size:,}' for size in sizes)} | of the copy rate |",

@@ -32,6 +32,7 @@ class Columns:
         self.moves = population.moves
         self.frozen = frozen
         population.edited()  # or the views would be read-only, too
+        population.has_views = True
         self.cost: Any = memoryview(population.cost)  # type: ignore[arg-type]
         self.free_riding: Any = memoryview(population.free_riding)  # type: ignore[arg-type]
         self.membership: Any = memoryview(population.membership)  # type: ignore[arg-type]

@@ -59,6 +59,14 @@ class Rough(NamedTuple):
     eligible: NDArray[np.bool_]
 
 
+class Answered(NamedTuple):
+    """What everybody has taken her best response to, if nobody was moved since."""
+
+    kept: Classes
+    top: float
+    label: int
+
+
 class Choice(NamedTuple):
     """What is offered to people who all see the same success."""
 
@@ -202,6 +210,7 @@ def _best_of_several(economy: Economy, chosen: NDArray[np.uint8] | None) -> int:
         return kernels_several.respond(hers, states, counts, success, dues, masks, who), counts
 
     parts = in_parts(people.size, part, PART)
+    people.answered = None
     people.counts[:] = sum(counts for _, counts in parts)
     return sum(moved for moved, _ in parts)
 
@@ -211,19 +220,25 @@ def _by_class(economy: Economy, offer: Choice, chosen: NDArray[np.uint8]) -> int
     from sim import kernels_classes as kernels
     from sim.threads import in_parts
 
-    people, kept = economy.population, _kept(economy, Classes, kernels.classes)[:5]
+    people, kept = economy.population, _kept(economy, Classes, kernels.classes)
+    of, given = kept[:5], (columns(economy.population), economy.population.membership, offer.rules)
+    last, answered = people.answered, Answered(kept, offer.top, offer.label)
+    if last is not None and last.kept is kept and last.label == offer.label and not chosen.size:
+        moved, counts = kernels.respond_again(last.top, of, offer.top, offer.label, *given)
+        if moved >= 0:
+            people.counts[:] = counts[1:]
+            people.answered = answered
+            return moved
 
     def part(start: int, stop: int) -> tuple[int, NDArray[np.int64]]:
-        return kernels.respond(
-            start, stop, kept, offer.top, offer.label, columns(people), people.membership,
-            offer.rules, chosen,
-        )  # fmt: skip
+        return kernels.respond(start, stop, of, offer.top, offer.label, *given, chosen)
 
     parts = in_parts(people.size, part, 4 * PART)
     if chosen.size:
         people.recount()
     else:
         people.counts[:] = np.add.reduce([counts for _, counts in parts])[1:]
+        people.answered = None if people.has_views else answered
     return sum(moved for moved, _ in parts)
 
 

@@ -22,6 +22,7 @@ from sim.kernels_chance import below, bits
 from sim.kernels_thresholds import MARGIN, exact, thresholds
 
 BLOCK = 8192
+SPARSE = 4  # parts per person who may move, from which on parts are gone through by themselves
 TOP, NEVER, ASKED = 65531, 65533, 65535
 EDGE = 2.0**-10  # a threshold so far outside [0, 1] is on the same side of every success
 NARROWEST = 2.0**-6  # classes much narrower than the margin are of no use
@@ -87,38 +88,101 @@ def respond(begin, end, kept, success, label, people, membership, rules, drawn):
     may be and the loops have no branches, so that they do many people at a time.
     """
     classes, where, lower, first, scale = kept
-    low = class_of(success - 2.0 * MARGIN, first, scale)
-    high = class_of(success + 2.0 * MARGIN, first, scale)
+    low, high = _around(success, first, scale)
     rows = _in_doubt(begin, end, classes, where, lower, low, high, drawn)
     none, taken = membership.dtype.type(0), membership.dtype.type(label)
-    moved, counts = np.int64(0), np.zeros(rules[2].size + 1, np.int64)
-    now = np.empty(rows.size, membership.dtype)
-    for j in range(rows.size):
-        was = membership[rows[j]]
-        now[j] = exact(rows[j], was, people, rules)
-        moved += now[j] != was
-        membership[rows[j]] = none  # as the loop will have it
+    now, moved = _answers(rows, people, membership, rules)
     for start in range(begin, end, BLOCK):
-        stop, changes = min(start + BLOCK, end), np.int16(0)
-        c, m, may = classes[start:stop], membership[start:stop], drawn[start:stop]
+        stop = min(start + BLOCK, end)
+        c, m = classes[start:stop], membership[start:stop]
         if drawn.size:
+            may, changes = drawn[start:stop], np.int16(0)
             for i in range(c.size):
                 was = m[i]
                 pick = (taken if c[i] < low else none) if may[i] else was
                 changes = np.int16(changes + np.int16(pick != was))
                 m[i] = pick
+            moved += np.int64(changes)
         else:
-            for i in range(c.size):
-                was = m[i]
-                pick = taken if c[i] < low else none
-                changes = np.int16(changes + np.int16(pick != was))
-                m[i] = pick
-        moved += np.int64(changes)
+            moved += _write(c, m, low, taken)
+    counts = _written(rows, now, membership, rules)
+    counts[label] += lower[low] if begin == 0 else 0
+    return moved, counts
+
+
+@njit(cache=True, nogil=True)
+def respond_again(before, kept, success, label, people, membership, rules):
+    """The same for all, in an epoch after :func:`respond` where success was ``before``.
+
+    Nobody must have been moved since, nor ``label`` be another one. Only the parts of the
+    population are gone through in which there are people of a class from the one success to the
+    other, or in doubt: the others do what they did. Gives back −1 moved, and nothing is done, where
+    there are so many of them that going through all is as quick.
+    """
+    classes, where, lower, first, scale = kept
+    low, high = _around(success, first, scale)
+    lowest, highest = _around(before, first, scale)
+    lowest, highest = min(low, lowest), max(high, highest)
+    part = part_of(classes.size)
+    people_there = lower[np.int64(highest) + 1] - lower[lowest] + lower[ASKED + 1] - lower[ASKED]
+    if people_there * SPARSE > classes.size // part or part > BLOCK:
+        return np.int64(-1), np.zeros(rules[2].size + 1, np.int64)
+    rows = _in_doubt(0, classes.size, classes, where, lower, low, high, np.empty(0, np.uint8))
+    now, moved = _answers(rows, people, membership, rules)
+    taken = membership.dtype.type(label)
+    marked = np.zeros(-(-classes.size // part), np.bool_)
+    for place in range(lower[lowest], lower[np.int64(highest) + 1]):
+        number = np.int64(where[place])
+        if not marked[number]:
+            marked[number] = True
+            here = slice(number * part, (number + 1) * part)
+            moved += _write(classes[here], membership[here], low, taken)
+    counts = _written(rows, now, membership, rules)
+    counts[label] += lower[low]
+    return moved, counts
+
+
+@njit(cache=True, nogil=True)
+def _around(success, first, scale):
+    """The lowest and the highest class of thresholds that are as good as the success."""
+    low = class_of(success - 2.0 * MARGIN, first, scale)
+    return low, class_of(success + 2.0 * MARGIN, first, scale)
+
+
+@njit(cache=True, nogil=True)
+def _answers(rows, people, membership, rules):
+    """What these people do, by the formula, and how many of them move; until :func:`_written` they
+    are outside, as the loop over all will have them if they are of the class ``low`` or above."""
+    now, moved = np.empty(rows.size, membership.dtype), np.int64(0)
+    for j in range(rows.size):
+        was = membership[rows[j]]
+        now[j] = exact(rows[j], was, people, rules)
+        moved += now[j] != was
+        membership[rows[j]] = 0
+    return now, moved
+
+
+@njit(cache=True, nogil=True)
+def _written(rows, now, membership, rules):
+    """Let these people do so; (K+1,) how many are in each state."""
+    counts = np.zeros(rules[2].size + 1, np.int64)
     for j in range(rows.size):
         membership[rows[j]] = now[j]
         counts[now[j]] += 1
-    counts[label] += lower[low] if begin == 0 else 0
-    return moved, counts
+    return counts
+
+
+@njit(cache=True, nogil=True)
+def _write(c, m, low, taken):
+    """Let at most 2¹⁵ − 1 people be in ``taken`` who are in lower classes, the others in none; how
+    many moved."""
+    none, changes = m.dtype.type(0), np.int16(0)
+    for i in range(c.size):
+        was = m[i]
+        pick = taken if c[i] < low else none
+        changes = np.int16(changes + np.int16(pick != was))
+        m[i] = pick
+    return np.int64(changes)
 
 
 @njit(cache=True, nogil=True)

@@ -34,6 +34,9 @@ class Population:
     counts : (K,) int64, members of each collective; kept in step by :meth:`assign` and ``join``
     moves : K + 1 numbers, who came less who left, one by one, since ``counts`` was read last
     compact : what :mod:`sim.compact` made of the columns, which are read-only while it is there
+    answered : what :mod:`sim.compact` knows of everybody's last best response; None as soon as
+        somebody is moved otherwise. Who writes ``membership`` herself calls :meth:`recount`.
+    has_views : whether agents move people one by one, unseen
     """
 
     def __init__(
@@ -53,6 +56,8 @@ class Population:
         self.moves = [0] * (collectives + 1)
         self._counts = np.zeros(collectives, np.int64)
         self.compact: Any = None
+        self.answered: Any = None
+        self.has_views = False
         self._frozen: list[NDArray] = []
         self.recount()
 
@@ -67,7 +72,7 @@ class Population:
 
     def edited(self) -> None:
         """Drop what was made of the columns: somebody changes, or is about to change, a person."""
-        self.compact = None
+        self.compact = self.answered = None
         for column in self._frozen:
             column.flags.writeable = True
         self._frozen = []
@@ -103,6 +108,7 @@ class Population:
 
     def recount(self) -> None:
         """Set ``counts`` from the membership column."""
+        self.answered = None
         if len(self.counts) == 1:
             self.counts[0] = np.count_nonzero(self.membership)
             return
@@ -114,6 +120,7 @@ class Population:
         self.moves[self.membership[row]] -= 1  # in a list, which is quicker than an array
         self.moves[state] += 1
         self.membership[row] = state
+        self.answered = None
 
     def assign(self, rows: NDArray[np.integer] | None, states: NDArray[np.integer]) -> int:
         """Move people (all where ``rows`` is None) to states; returns how many really moved."""
