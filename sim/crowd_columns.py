@@ -1,8 +1,4 @@
-"""A column of the population that is never held whole: read in pieces, or person by person.
-
-The numbers are, to the bit, those that :func:`sim.population.draw_column` fills in where there are
-no groups.
-"""
+"""A column of a population without groups, drawn in pieces, whole, or person by person."""
 
 from __future__ import annotations
 
@@ -44,6 +40,13 @@ class DrawnColumn:
             rows = np.arange(first, min(first + PIECE, self.size))
             uniforms = rng.random(len(rows)) if self._constant is None else np.empty(0)
             yield self._values(rows, uniforms)
+
+    def fill(self, column: Floats) -> None:
+        """Write everybody's into ``column``, (N,), without room for more than a piece besides."""
+        first = 0
+        for piece in self.pieces():
+            column[first : first + len(piece)] = piece
+            first += len(piece)
 
     def at(self, rows: NDArray[np.integer]) -> Floats:
         """(n,) the values in these rows."""

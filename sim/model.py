@@ -38,6 +38,7 @@ from sim.success_of import success_function
 # From how many people on a compiled loop pays for its loading.
 COMPILED_FROM = 50_000
 COMPILED_SEQUENTIAL_FROM = 1_000
+PIECE = 1 << 17  # sizes whose success is asked for at once
 
 
 class LocalCurve(NamedTuple):
@@ -189,9 +190,11 @@ class Economy(PeopleModel, mesa.Model):
     @cached_property
     def count_curve(self) -> NDArray[np.float64]:
         """S of a single collective at 0, 1, … N members; the last value stands twice."""
-        size = self.size
-        counts = np.minimum(np.arange(size + 2), size)
-        return np.ascontiguousarray(self.success.at((counts / size)[:, None])[:, 0])
+        curve, size = np.empty(self.size + 2), self.size
+        for first in range(0, len(curve), PIECE):  # for all at once there may be no room
+            counts = np.minimum(np.arange(first, min(first + PIECE, len(curve))), size)
+            curve[first : first + PIECE] = self.success.at((counts / size)[:, None])[:, 0]
+        return curve
 
     @cached_property
     def room_for_drawn(self) -> NDArray[np.uint8]:

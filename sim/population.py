@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.crowd_columns import DrawnColumn
 from sim.distributions import Distribution, as_distribution
 from sim.scenario import Scenario
 from sim.streams import Streams
@@ -147,9 +148,9 @@ def make_population(
         group = group_of_points(scenario)[points]
     else:
         group = draw_groups(scenario, streams)
+    membership = draw_start(scenario, group, streams)  # before there are columns: it needs room
     cost = draw_column(scenario, group, streams, "cost")
     free_riding = draw_column(scenario, group, streams, "free_riding")
-    membership = draw_start(scenario, group, streams)
     return Population(cost, free_riding, group, membership, len(scenario.names))
 
 
@@ -218,6 +219,9 @@ def _fill(
     atoms = law.atoms()
     if atoms is not None and len(atoms[0]) == 1:
         column[rows] = atoms[0][0]
+        return
+    if isinstance(rows, slice):
+        DrawnColumn(law, streams, purpose, len(column)).fill(column)
         return
     count = len(column[rows])
     position = (np.arange(count) + 0.5) / count

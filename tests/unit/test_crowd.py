@@ -190,8 +190,10 @@ def test_a_column_in_pieces_is_the_column(spec, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("sim.crowd_columns.PIECE", 4_099)
     world = scenario({"population.size": 60_001, "population.free_riding": spec})
     streams = Streams(5, 2)
-    whole = make_population(world, streams).free_riding
     law = as_distribution(world.population.free_riding)
+    uniforms, places = streams.uniforms("free_riding", 60_001), (np.arange(60_001) + 0.5) / 60_001
+    whole = np.full(60_001, spec) if spec == 0.3 else law.sample_at(uniforms, places)
+    np.testing.assert_array_equal(make_population(world, streams).free_riding, whole)
     column = DrawnColumn(law, streams, "free_riding", world.population.size)
     np.testing.assert_array_equal(np.concatenate(list(column.pieces())), whole)
     rng = np.random.default_rng(0)

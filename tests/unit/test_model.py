@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -168,6 +170,20 @@ def test_memory_per_agent_stays_small() -> None:
     assert Economy(world).population.nbytes <= 64 * 100_000
 
 
+def test_making_people_needs_hardly_more_room_than_they_take() -> None:
+    world = scenario({
+        "population.size": 1_000_000, "collectives.union.start": 0.2,
+        "population.cost": {"dist": "uniform", "low": 0.0, "high": 1.0},
+        "population.free_riding": {"dist": "uniform", "low": 0.0, "high": 0.5},
+    })  # fmt: skip
+    tracemalloc.start()
+    economy = Economy(world, engine="rows")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert economy.population.nbytes == 18_000_000  # c and γ, group, membership
+    assert peak < 25_000_000
+
+
 def test_a_collective_with_few_recruits_finds_its_members_whatever_the_order() -> None:
     # "union" may take anybody and stands first in the file; the guild's only recruits are left it.
     settings = {
@@ -219,3 +235,13 @@ def test_a_tolerance_does_not_settle_those_who_still_move_one_at_a_time():
     moves = result.series["members"].diff().abs()
     assert result.summary["stopped"] == "settled" and economy.epoch > 20
     assert (moves.iloc[-2:] <= 5).all() and moves.max() > 5
+
+
+def test_the_curve_of_every_size_is_asked_for_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.model.PIECE", 17)
+    for size in (1, 15, 16, 17, 1000):
+        economy = Economy(scenario({"population.size": size}))
+        shares = [*(np.arange(size + 1) / size), 1.0]
+        expected = [economy.success.at([share])[0] for share in shares]
+        assert economy.count_curve.tolist() == expected
+    assert len(set(expected)) > 900
