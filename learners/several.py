@@ -104,6 +104,14 @@ class SeveralBound(SuccessFunction):
             success = 1.0 - self._lost - mass / sizes
         return np.where(sizes > 0.0, np.clip(success, 0.0, 1.0), 0.0)
 
+    @property
+    def terms(self) -> tuple[Array, Array, Array, Array]:
+        """r, w, a, b with S_m = clip(1 − b_m − ((1−ᾱ)r_m + Σ_j α_j w_mj + a_m)/α_m, 0, 1).
+
+        Of shapes (K,), (K, K), (K,), (K,); for loops that cannot call `at`.
+        """
+        return self._resistance, self._rivalry, self._fixed, self._lost
+
     def curve(self, k: int = 0) -> Hyperbola:
         require_index("k", k, self.size)
         return feature_label(

@@ -1,10 +1,16 @@
-"""One pass over everybody where several collectives may be joined, all seeing the same success."""
+"""Everybody's choice where several collectives may be joined and all see the same success.
+
+:func:`respond` is one pass over all at once, :func:`in_turn` one after the other, with the success
+of the closed form renewed after every move.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from sim.kernels import _best, _logit
 
 BLOCK = 1024
 
@@ -62,3 +68,77 @@ def respond(people, membership, counts, success, dues, open_to, chosen):
         moved += np.int64(changes)
         add_members(m, counts)
     return moved
+
+
+# ---------------------------------------------------------------- one after the other
+
+
+@njit(cache=True)
+def in_turn(rows, people, membership, counts, terms, pivotal, rules, noise, uniforms):
+    """These people choose in this order; writes ``membership`` and ``counts``; how many moved.
+
+    ``terms`` are those of :class:`learners.several.SeveralBound`; ``rules`` (join, forgo, dues,
+    eligible), of which the first two, the offers (K+1, K) of :mod:`sim.payoffs` as things stand,
+    are renewed after every move.
+    """
+    cost, free_riding, group = people
+    join, forgo, dues, eligible = rules
+    moved = 0
+    for t in range(rows.size):
+        i = rows[t]
+        m, g = membership[i], group[i]
+        if noise > 0.0:
+            pick = _logit(
+                i, m, g, cost, free_riding, join, forgo, dues, eligible, noise, uniforms[t]
+            )
+        else:
+            pick = _best(i, m, g, cost, free_riding, join, forgo, dues, eligible)
+        if pick == m:
+            continue
+        membership[i] = pick
+        if m:
+            counts[m - 1] -= 1
+        if pick:
+            counts[pick - 1] += 1
+        moved += 1
+        if pivotal:
+            _offer_pivotal(counts, cost.size, terms, join, forgo)
+        else:
+            _success(counts, cost.size, terms, join[0])
+            for state in range(join.shape[0]):
+                join[state], forgo[state] = join[0], join[0]
+    return moved
+
+
+@njit(cache=True)
+def _success(counts, size, terms, out):
+    """:meth:`learners.several.SeveralBound.at` in the same order of operations."""
+    resistance, rivalry, fixed, lost = terms
+    total = 0.0
+    for k in range(counts.size):
+        total += counts[k] / size
+    free = max(1.0 - total, 0.0)
+    for k in range(counts.size):
+        share, rivals = counts[k] / size, 0.0
+        for j in range(counts.size):
+            rivals += (counts[j] / size) * rivalry[k, j]
+        mass = free * resistance[k] + rivals + fixed[k]
+        out[k] = min(max(1.0 - lost[k] - mass / share, 0.0), 1.0) if share > 0.0 else 0.0
+
+
+@njit(cache=True)
+def _offer_pivotal(counts, size, terms, join, forgo):
+    """:func:`sim.payoffs.pivotal_offers` in the same order of operations."""
+    collectives = counts.size
+    out, inside = np.empty(collectives), np.empty(collectives)
+    for m in range(collectives + 1):
+        without = counts.copy()
+        if m and without[m - 1]:
+            without[m - 1] -= 1
+        _success(without, size, terms, out)
+        for k in range(collectives):
+            within = without.copy()
+            within[k] += 1
+            _success(counts if within.sum() > size else within, size, terms, inside)
+            join[m, k] = inside[k]
+            forgo[m, k] = out.sum() - (inside.sum() - inside[k])

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from learners.several import SeveralBound
 from sim import compact, neighbours, own_rules
 from sim.payoffs import Offers, choose, gain, gain_of_one, logit_probabilities, offers
 
@@ -174,9 +175,13 @@ def decide(economy: Economy, rows: Rows | None) -> States:
         fast = _decide_compiled(economy, rows, uniforms)
         if fast is not None:
             return fast
-    rows = _explicit(economy, rows)
+    return by_formula(economy, _explicit(economy, rows), uniforms)
+
+
+def by_formula(economy: Economy, rows: Rows, uniforms: NDArray[np.float64]) -> States:
+    """The best responses of these people at once, or their logit choices, in numpy."""
     d = gains(economy, rows)
-    if protocol == "logit":
+    if economy.scenario.revision.protocol == "logit":
         return _draw(d, economy.noise, uniforms)
     return choose(d, economy.population.membership[rows])
 
@@ -211,6 +216,8 @@ def _decide_compiled(
     columns = (people.cost, people.free_riding, people.group, people.membership)
     rules = (economy.dues, economy.eligible, economy.noise, uniforms)
     if economy.graph is not None:
+        if neighbours.fits_several(economy):
+            return neighbours.choices(economy, rows, uniforms)
         alone = rows is None and not economy.noise and neighbours.fits(economy)
         return neighbours.wanted(economy) if alone else None
     join, forgo = current_offers(economy)
@@ -237,13 +244,13 @@ def _one_at_a_time(economy: Economy, rows: Rows) -> int:
         return _one_at_a_time_compiled(economy, rows, uniforms)
     if economy.compiled_sequential and economy.graph is None:
         return _switch_by_switch(economy, rows, uniforms)
+    if economy.compiled_sequential and neighbours.fits_several(economy):
+        moved = neighbours.in_turn(economy, rows, uniforms)
+        economy.publish()
+        return moved
     moved = 0
     for t in range(len(rows)):
-        d = gains(economy, rows[t : t + 1])
-        if protocol == "logit":
-            state = _draw(d, economy.noise, uniforms[t : t + 1])[0]
-        else:
-            state = choose(d, economy.population.membership[rows[t : t + 1]])[0]
+        state = by_formula(economy, rows[t : t + 1], uniforms[t : t + 1])[0]
         moved += _move(economy, rows[t], state)
     return moved
 
@@ -285,6 +292,10 @@ def _switch_by_switch(economy: Economy, rows: Rows, uniforms: NDArray[np.float64
     from sim import kernels
 
     people, moved, start = economy.population, 0, 0
+    closed = isinstance(economy.success, SeveralBound) and economy.network_kind is None
+    if closed and len(economy.collectives) < 8:  # numpy adds up eight in another order
+        assert isinstance(economy.success, SeveralBound)
+        return _by_closed_form(economy, rows, uniforms, economy.success)
     while start < len(rows):
         at, state = kernels.next_switch(
             start, rows, people.cost, people.free_riding, people.group, people.membership,
@@ -294,6 +305,24 @@ def _switch_by_switch(economy: Economy, rows: Rows, uniforms: NDArray[np.float64
             break
         moved += _move(economy, rows[at], state)
         start = at + 1
+    return moved
+
+
+def _by_closed_form(
+    economy: Economy, rows: Rows, uniforms: NDArray[np.float64], success: SeveralBound
+) -> int:
+    """The same in one loop, which renews the success itself."""
+    from sim import kernels_several
+
+    people, pivotal = economy.population, economy.scenario.revision.decides == "pivotal"
+    rules = (*(table.copy() for table in current_offers(economy)), economy.dues, economy.eligible)
+    counts = people.counts
+    moved = kernels_several.in_turn(
+        rows, compact.columns(people), people.membership, counts, success.terms, pivotal, rules,
+        economy.noise, uniforms,
+    )  # fmt: skip
+    if moved:
+        economy.publish()
     return moved
 
 
