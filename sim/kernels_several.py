@@ -104,15 +104,16 @@ def in_turn(rows, people, membership, counts, terms, pivotal, rules, noise, unif
         if pivotal:
             _offer_pivotal(counts, cost.size, terms, join, forgo)
         else:
-            _success(counts, cost.size, terms, join[0])
+            renew(counts, cost.size, terms, join[0])
             for state in range(join.shape[0]):
                 join[state], forgo[state] = join[0], join[0]
     return moved
 
 
 @njit(cache=True)
-def _success(counts, size, terms, out):
-    """:meth:`learners.several.SeveralBound.at` in the same order of operations."""
+def renew(counts, size, terms, out):
+    """Write the success (K,) at these counts into ``out``:
+    :meth:`learners.several.SeveralBound.at` in the same order of operations."""
     resistance, rivalry, fixed, lost = terms
     total = 0.0
     for k in range(counts.size):
@@ -135,10 +136,10 @@ def _offer_pivotal(counts, size, terms, join, forgo):
         without = counts.copy()
         if m and without[m - 1]:
             without[m - 1] -= 1
-        _success(without, size, terms, out)
+        renew(without, size, terms, out)
         for k in range(collectives):
             within = without.copy()
             within[k] += 1
-            _success(counts if within.sum() > size else within, size, terms, inside)
+            renew(counts if within.sum() > size else within, size, terms, inside)
             join[m, k] = inside[k]
             forgo[m, k] = out.sum() - (inside.sum() - inside[k])

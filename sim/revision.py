@@ -238,7 +238,7 @@ def _one_at_a_time(economy: Economy, rows: Rows) -> int:
         return own_rules.decide_in_turn(economy, rows)
     protocol = economy.scenario.revision.protocol
     if protocol == "imitation":
-        return sum(_move(economy, row, _imitate(economy, np.array([row]))[0]) for row in rows)
+        return _imitate_in_turn(economy, rows)
     uniforms = _uniforms(economy, len(rows))
     if economy.compiled_sequential and len(economy.collectives) == 1:
         return _one_at_a_time_compiled(economy, rows, uniforms)
@@ -292,10 +292,8 @@ def _switch_by_switch(economy: Economy, rows: Rows, uniforms: NDArray[np.float64
     from sim import kernels
 
     people, moved, start = economy.population, 0, 0
-    closed = isinstance(economy.success, SeveralBound) and economy.network_kind is None
-    if closed and len(economy.collectives) < 8:  # numpy adds up eight in another order
-        assert isinstance(economy.success, SeveralBound)
-        return _by_closed_form(economy, rows, uniforms, economy.success)
+    if _renewable(economy):
+        return _by_closed_form(economy, rows, uniforms)
     while start < len(rows):
         at, state = kernels.next_switch(
             start, rows, people.cost, people.free_riding, people.group, people.membership,
@@ -308,22 +306,36 @@ def _switch_by_switch(economy: Economy, rows: Rows, uniforms: NDArray[np.float64
     return moved
 
 
-def _by_closed_form(
-    economy: Economy, rows: Rows, uniforms: NDArray[np.float64], success: SeveralBound
-) -> int:
+def _renewable(economy: Economy) -> bool:
+    """Whether a compiled loop can say what success a move leads to."""
+    if economy.success.sees_people or economy.network_kind is not None:
+        return False
+    # From eight on numpy adds up in another order.
+    return len(economy.dues) == 1 or (
+        isinstance(economy.success, SeveralBound) and len(economy.dues) < 8
+    )
+
+
+def _by_closed_form(economy: Economy, rows: Rows, uniforms: NDArray[np.float64]) -> int:
     """The same in one loop, which renews the success itself."""
     from sim import kernels_several
 
     people, pivotal = economy.population, economy.scenario.revision.decides == "pivotal"
     rules = (*(table.copy() for table in current_offers(economy)), economy.dues, economy.eligible)
-    counts = people.counts
     moved = kernels_several.in_turn(
-        rows, compact.columns(people), people.membership, counts, success.terms, pivotal, rules,
-        economy.noise, uniforms,
+        rows, compact.columns(people), people.membership, people.counts, _terms(economy), pivotal,
+        rules, economy.noise, uniforms,
     )  # fmt: skip
     if moved:
         economy.publish()
     return moved
+
+
+def _terms(economy: Economy) -> tuple[NDArray[np.float64], ...]:
+    """Of the closed form, for a compiled loop; empty where there is but one collective."""
+    if isinstance(economy.success, SeveralBound):
+        return economy.success.terms
+    return np.empty(0), np.empty((0, 0)), np.empty(0), np.empty(0)
 
 
 # Imitation ------------------------------------------------------------------------------------
@@ -339,6 +351,24 @@ def _imitate(economy: Economy, rows: Rows) -> States:
     may = _open_states(economy)
     copies = known & (coin < better) & may[people.group[rows], states]
     return np.where(copies, states, people.membership[rows])
+
+
+def _imitate_in_turn(economy: Economy, rows: Rows) -> int:
+    """:func:`_imitate` of one after the other, in a compiled loop if it can; how many moved."""
+    if not (economy.compiled_sequential and _renewable(economy)):
+        return sum(_move(economy, row, _imitate(economy, np.array([row]))[0]) for row in rows)
+    from sim import kernels_imitation
+
+    people, success = economy.population, economy.published.copy()
+    curve = economy.count_curve if len(economy.dues) == 1 else np.empty(0)
+    moved = kernels_imitation.in_turn(
+        rows, economy.streams.revision.random((len(rows), 2)), compact.columns(people),
+        people.membership, people.counts, success, curve, _terms(economy), economy.dues,
+        _open_states(economy),
+    )  # fmt: skip
+    if moved:
+        economy.publish()
+    return moved
 
 
 def _meet(economy: Economy, rows: Rows) -> tuple[Rows, NDArray[np.bool_]]:

@@ -34,7 +34,7 @@ def test_the_closed_form_to_the_last_bit(k: int, bound: str) -> None:
         if trial % 7 == 0:
             counts[-1] += size - counts.sum()  # everybody is a member
         found = np.empty(k)
-        kernels_several._success(counts, size, platform.terms, found)
+        kernels_several.renew(counts, size, platform.terms, found)
         assert found.tolist() == platform.at(counts / size).tolist()
         join, forgo = np.empty((2, k + 1, k))
         kernels_several._offer_pivotal(counts, size, platform.terms, join, forgo)
@@ -128,6 +128,6 @@ def test_more_collectives_than_numpy_adds_up_one_by_one() -> None:
     wrong = 0
     for counts in np.random.default_rng(1).multinomial(size, np.full(9, 1 / 9), 300)[:, :8]:
         found = np.empty(8)
-        kernels_several._success(counts, size, platform.terms, found)
+        kernels_several.renew(counts, size, platform.terms, found)
         wrong += found.tolist() != platform.at(counts / size).tolist()
     assert wrong  # which is why these are not taken by the loop
