@@ -218,6 +218,8 @@ def copy_rate() -> float:
     return 2 * source.nbytes / median(seconds(lambda: np.copyto(target, source)) for _ in range(7))
 
 
+FEW = 1000  # people whose epoch costs hardly more than calling the loops
+
 BYTES = {  # per person and epoch, at least, of the loops that read everybody in order
     "simultaneous best response": 4,
     "a tenth revises": 6,
@@ -232,31 +234,40 @@ def by_size(sizes: list[int], rounds: int) -> list[str]:
     rate = copy_rate()
     lines = [
         "Nanoseconds per person and epoch from the same start (where it says so: mean of 50), "
-        f"medians; one core copies {rate / 1e9:.1f} GB/s, read and write counted, in the same run.",
+        f"medians; one core copies {rate / 1e9:.1f} GB/s, read and write counted, in the same run. "
+        f"What an epoch costs whatever its size is that of {FEW:,} people on the same way, in µs; "
+        "it is part of the numbers on its right.",
         "",
-        f"| rule | {' | '.join(f'{size:,}' for size in sizes)} | of the copy rate |",
-        f"| --- |{' --- |' * (len(sizes) + 1)}",
+        f"| rule | fixed, µs | {' | '.join(f'{size:,}' for size in sizes)} | of the copy rate |",
+        f"| --- |{' --- |' * (len(sizes) + 2)}",
     ]
     for name, rule in RULES.items():
         if rule.way in ("mesa's order", "near rest"):
             continue
-        cells, last = [], 0.0
+        with replaced(compact, "OWN_DRAWS_FROM", 0):
+            cells, last = [f"{1e6 * own_time(rule, FEW, 10 * rounds):.0f}"], 0.0
         for size in sizes:
             if size > 10**7 and rule.overrides is NETWORK:
                 cells.append("–")
                 continue
-            economy = Economy(make(size, rule.overrides, rule.collectives), engine="rows")
-            start = economy.population.membership.copy()
-            own_epochs(economy, rule, start, 1)
             few = 1 if rule.way == "fifty" or size > 10**7 else 10
-            last = median(own_epochs(economy, rule, start, few * rounds)) / size
+            last = own_time(rule, size, few * rounds) / size
             cells.append(f"{last * 1e9:.3f}")
-            del economy
-            gc.collect()
         share = f"{BYTES[name] / last / rate:.0%}" if name in BYTES else ""
         lines.append(f"| {name} | {' | '.join(cells)} | {share} |")
         print(lines[-1], flush=True)
     return lines
+
+
+def own_time(rule: Rule, size: int, times: int) -> float:
+    """Median seconds per epoch of our side alone."""
+    economy = Economy(make(size, rule.overrides, rule.collectives), compiled=True, engine="rows")
+    start = economy.population.membership.copy()
+    own_epochs(economy, rule, start, 1)
+    found = median(own_epochs(economy, rule, start, times))
+    del economy
+    gc.collect()
+    return found
 
 
 def resident() -> int:
