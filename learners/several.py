@@ -12,6 +12,7 @@ Theory page, section 3 (the question is that of Karan et al., FAccT 2025, arXiv 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -120,6 +121,26 @@ class SeveralBound(SuccessFunction):
             self.suboptimality[k].item(),
             self.bound,
         )
+
+
+def renew(counts: Any, size: int, terms: Any, out: Any) -> None:
+    """Write S at these counts of members (K,) among ``size`` people into ``out`` (K,).
+
+    :meth:`SeveralBound.at` in the same order of operations, to the bit for K < 8, for loops that
+    ask after every move: plain Python on lists, or compiled (:mod:`sim.kernels_several`).
+    ``terms`` are :attr:`SeveralBound.terms`.
+    """
+    resistance, rivalry, fixed, lost = terms
+    total = 0.0
+    for count in counts:
+        total += count / size
+    free = max(1.0 - total, 0.0)
+    for k in range(len(counts)):
+        share, rivals = counts[k] / size, 0.0
+        for j in range(len(counts)):
+            rivals += (counts[j] / size) * rivalry[k][j]
+        mass = free * resistance[k] + rivals + fixed[k]
+        out[k] = min(max(1.0 - lost[k] - mass / share, 0.0), 1.0) if share > 0.0 else 0.0
 
 
 def _loss_terms(

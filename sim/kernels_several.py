@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from learners import several
 from sim.kernels import _best, _logit
 
 BLOCK = 1024
@@ -110,21 +111,7 @@ def in_turn(rows, people, membership, counts, terms, pivotal, rules, noise, unif
     return moved
 
 
-@njit(cache=True)
-def renew(counts, size, terms, out):
-    """Write the success (K,) at these counts into ``out``:
-    :meth:`learners.several.SeveralBound.at` in the same order of operations."""
-    resistance, rivalry, fixed, lost = terms
-    total = 0.0
-    for k in range(counts.size):
-        total += counts[k] / size
-    free = max(1.0 - total, 0.0)
-    for k in range(counts.size):
-        share, rivals = counts[k] / size, 0.0
-        for j in range(counts.size):
-            rivals += (counts[j] / size) * rivalry[k, j]
-        mass = free * resistance[k] + rivals + fixed[k]
-        out[k] = min(max(1.0 - lost[k] - mass / share, 0.0), 1.0) if share > 0.0 else 0.0
+renew = njit(cache=True)(several.renew)
 
 
 @njit(cache=True)
