@@ -34,14 +34,27 @@ class MesaPerson(mesa.Agent):
         self.next = int(self.random.random() >= 1 / (1 + exp(d / self.model.noise)))
 
     def best_of_several(self) -> None:
+        self.next = self.best_of(self.model.success)
+
+    def best_of(self, success: list[float]) -> int:
         best, pick, own = 0.0, 0, 0.0
-        for k, s in enumerate(self.model.success, start=1):
+        for k, s in enumerate(success, start=1):
             d = s - self.free_riding * s - self.cost
             if d > best:
                 best, pick = d, k
             if k == self.member:
                 own = d
-        self.next = self.member if own == best else pick
+        return self.member if own == best else pick
+
+    def several_on_network(self) -> None:
+        counts = [0] * (len(self.model.k) + 1)
+        for other in self.neighbours:
+            counts[other.member] += 1
+        self.next = self.best_of(self.model.success_of(counts))
+
+    def one_after_the_other_on_network(self) -> None:
+        self.several_on_network()
+        self.advance()
 
     def on_network(self) -> None:
         near = sum(other.member for other in self.neighbours)
@@ -87,15 +100,21 @@ class MesaEconomy(mesa.Model):
         for member in self.agents.get("member"):
             counts[member] += 1
         self.members = counts[1]
-        outside = counts[0] / self.size
-        self.success = [
-            min(max(1 - outside / (n / self.size) * k, 0.0), 1.0) if n else 0.0
+        self.success = self.success_of(counts)
+
+    def success_of(self, counts: list[int]) -> list[float]:
+        size, inside = sum(counts), 0.0
+        for n in counts[1:]:  # in this order: where all are members rounding decides who is best
+            inside += n / size if n else 0.0
+        outside = max(1 - inside, 0.0)
+        return [
+            min(max(1 - outside * k / (n / size), 0.0), 1.0) if n else 0.0
             for n, k in zip(counts[1:], self.k, strict=True)
         ]
 
     def epoch(self, rule: str) -> None:
         self.measure()
-        if rule == "one_after_the_other":
+        if rule.startswith("one_after_the_other"):
             self.agents.shuffle_do(rule)
         elif rule == "a_share":
             chosen = self.random.sample(list(self.agents), round(0.1 * self.size))

@@ -14,13 +14,15 @@ from __future__ import annotations
 from math import exp
 
 import numpy as np
-from numba import njit
+
+from sim.kernels_compiled import njit
 
 
 @njit(cache=True, inline="always")
 def _best(i, m, g, cost, free_riding, join, forgo, dues, eligible):
     """Best response of person i in state m: the best k if d > 0, ties: stay."""
-    best, pick, own = 0.0, 0, 0.0
+    best, pick = 0.0, 0
+    own = -np.inf if m else 0.0  # somebody may have put her where she may not be
     for k in range(dues.size):
         if eligible[g, k]:
             d = join[m, k] - free_riding[i] * forgo[m, k] - cost[i] - dues[k]

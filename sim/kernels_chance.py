@@ -9,7 +9,8 @@ numpy draws: another sample of the same law.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from sim.kernels_compiled import njit
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 

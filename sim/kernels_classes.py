@@ -16,9 +16,9 @@ about as long as reading two bytes and changing one.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from sim.kernels_chance import below, bits
+from sim.kernels_compiled import njit
 from sim.kernels_thresholds import MARGIN, exact, thresholds
 
 BLOCK = 8192

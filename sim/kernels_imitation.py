@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from sim.kernels_compiled import njit
 from sim.kernels_several import renew
 
 

@@ -28,11 +28,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from sim.kernels import _exp, _logit
 from sim.kernels_chance import GOLDEN, bits, mixed
+from sim.kernels_compiled import njit
 from sim.kernels_several import add_members, masks
 
 BLOCK = 1024  # people looked at before those in doubt among them are asked

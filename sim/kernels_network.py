@@ -17,9 +17,9 @@ as in :mod:`sim.kernels`. Loops over everybody take slices and may run side by s
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from sim.kernels import _exp, _one
+from sim.kernels_compiled import njit
 
 ROWS = 256  # people whose neighbours are counted together
 BLOCK = 1024

@@ -7,11 +7,11 @@ of the closed form renewed after every move.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from learners import several
 from sim.kernels import _best, _logit
+from sim.kernels_compiled import njit
 
 BLOCK = 1024
 

@@ -18,9 +18,9 @@ its state (1 for a single collective).
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from sim.kernels import _best
+from sim.kernels_compiled import njit
 
 MARGIN = 2.0**-20
 BLOCK = 1024  # people looked at before those in doubt among them are asked

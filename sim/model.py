@@ -17,7 +17,7 @@ retrainings the published success stays what it was.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import mesa
 import numpy as np
@@ -34,6 +34,9 @@ from sim.scenario import Scenario
 from sim.stopping import Stopping
 from sim.streams import Streams
 from sim.success_of import success_function
+
+if TYPE_CHECKING:
+    from sim.kernels_network_several import LocalTable
 
 # From how many people on a compiled loop pays for its loading.
 COMPILED_FROM = 50_000
@@ -210,6 +213,16 @@ class Economy(PeopleModel, mesa.Model):
         offset = np.zeros(degrees[-1] + 1, np.int64)
         offset[degrees] = np.cumsum([0] + [len(s) for s in shares[:-1]])
         return LocalCurve(offset, self.success.at(np.concatenate(shares)[:, None])[:, 0].copy())
+
+    @cached_property
+    def local_table(self) -> LocalTable | None:
+        """S of several collectives at every composition that few neighbours can show."""
+        from sim.kernels_network_several import local_table
+
+        assert self.graph is not None
+        in_turn = self.scenario.revision.activation == "sequential"
+        # A row costs what asking for one person among all does; for one alone it is far more.
+        return local_table(self.success, self.graph.degree, self.size * (100 if in_turn else 1))
 
     # One epoch --------------------------------------------------------------------------------
 

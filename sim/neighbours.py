@@ -1,4 +1,7 @@
-"""Choice about one collective on a network, by counts of members that are kept per person."""
+"""Choice on a network by the members among everybody's neighbours, who are counted once and kept.
+
+One collective: :mod:`sim.kernels_network`; a few: :mod:`sim.kernels_network_several`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.compact import Rows, columns
+from sim.compact import EVERYBODY, Rows, columns
 from sim.threads import in_parts
 
 if TYPE_CHECKING:
@@ -37,10 +40,18 @@ class Near:
 
 
 def fits(economy: Economy) -> bool:
-    """Whether these counts are all there is to the economy's choices."""
+    """Whether these counts are all there is to the economy's choices about one collective."""
+    return len(economy.collectives) == 1 and _by_counts(economy)
+
+
+def fits_several(economy: Economy) -> bool:
+    """The same about a few collectives, where most people have few neighbours."""
+    return len(economy.collectives) > 1 and _by_counts(economy) and economy.local_table is not None
+
+
+def _by_counts(economy: Economy) -> bool:
     return (
         economy.graph is not None
-        and len(economy.collectives) == 1
         and economy.scenario.revision.protocol != "imitation"
         and not economy.has_own_decisions
     )
@@ -139,3 +150,114 @@ def _count(economy: Economy, kept: Near) -> None:
 
     in_parts(people.size, part, max(1, people.size * TIES // max(1, len(graph.indices))))
     kept.seen[:] = people.membership
+
+
+# Several collectives --------------------------------------------------------------------------
+
+
+@dataclass
+class NearSeveral:
+    """What is kept about a network of people who decide about several collectives.
+
+    Attributes
+    ----------
+    near : (N,) members of each collective near each person, in one integer …
+    seen : (N,) … when membership was this
+    answer : (N,) the state that was her best response to who is near her, −1 where not known
+    weight : (K+1,) what somebody in each state adds to ``near`` of her neighbours
+    rules : dues, eligible, noise: what decisions are made by
+    """
+
+    near: NDArray[np.uint32]
+    seen: NDArray[np.integer]
+    answer: NDArray[np.int8]
+    weight: NDArray[np.uint32]
+    rules: tuple[Any, ...]
+
+
+def choices(economy: Economy, rows: Rows | None, uniforms: NDArray[np.float64]) -> NDArray:
+    """The states that these people (None: everybody) choose at once among several collectives."""
+    from sim import kernels_network_several as kernels
+    from sim.revision import by_formula
+
+    people, kept = economy.population, _several_up_to_date(economy)
+    who = EVERYBODY if rows is None else rows
+    states = np.empty(people.size if rows is None else len(rows), people.membership.dtype)
+
+    def part(start: int, stop: int) -> None:
+        kernels.choices(
+            start, stop, who, kept.near, people.membership, columns(people), economy.local_table,
+            kept.rules, uniforms, kept.answer, states,
+        )  # fmt: skip
+
+    in_parts(len(states), part, PEOPLE)
+    asked = np.flatnonzero(states == kernels.ASK)
+    if len(asked):
+        hers = uniforms[asked] if economy.noise else uniforms
+        states[asked] = by_formula(economy, asked if rows is None else rows[asked], hers)
+    return states
+
+
+def in_turn(economy: Economy, rows: Rows, uniforms: NDArray[np.float64]) -> int:
+    """These people choose one after the other among several collectives; how many moved."""
+    from sim import kernels_network_several as kernels
+    from sim.revision import by_formula
+
+    people, kept, graph = economy.population, _several_up_to_date(economy), economy.graph
+    assert graph is not None
+    counts, moved, at, state = np.zeros(len(people.counts) + 1, np.int64), 0, 0, kernels.ASK
+    while at < len(rows):
+        at, more = kernels.in_turn(
+            at, state, rows, kept.near, people.membership, columns(people), economy.local_table,
+            kept.rules, uniforms, kept.answer, (graph.indptr, graph.indices), kept.weight, counts,
+        )  # fmt: skip
+        moved += more
+        if at < len(rows):
+            state = int(by_formula(economy, rows[at : at + 1], uniforms[at : at + 1])[0])
+    kept.seen[:] = people.membership
+    people.counts[:] += counts[1:]
+    return moved
+
+
+def _several_up_to_date(economy: Economy) -> NearSeveral:
+    """The counts as membership is now, whoever changed it."""
+    from sim import kernels_network
+    from sim import kernels_network_several as kernels
+
+    people, graph, kept = economy.population, economy.graph, economy.population.compact
+    assert graph is not None
+    dues, eligible, noise = rules = economy.dues.copy(), economy.eligible, economy.noise
+    old = None if kept is None else kept.rules
+    if old is None or old[1] is not eligible or old[2] != noise or (old[0] != dues).any():
+        kept = NearSeveral(
+            np.empty(people.size, np.uint32), people.membership.copy(),
+            np.empty(people.size, np.int8), kernels.weights(len(dues)), rules,
+        )  # fmt: skip
+        people.keep(kept)
+        _count_several(economy, kept)
+        return kept
+    rows = kernels_network.switched(people.membership, kept.seen, people.size // TELL)
+    if len(rows) * TELL > people.size:
+        _count_several(economy, kept)
+    elif len(rows):
+        kernels.tell(
+            rows, graph.indptr, graph.indices, people.membership, kept.seen, kept.weight,
+            kept.near, kept.answer,
+        )  # fmt: skip
+    return kept
+
+
+def _count_several(economy: Economy, kept: NearSeveral) -> None:
+    """Count the members of each collective near everybody."""
+    from sim import kernels_network_several as kernels
+
+    people, graph = economy.population, economy.graph
+    assert graph is not None
+
+    def part(start: int, stop: int) -> None:
+        ties, near = graph.indptr[start : stop + 1], kept.near[start:stop]
+        kernels.count_near(ties, graph.indices, people.membership, kept.weight, near)
+
+    in_parts(people.size, part, max(1, people.size * TIES // max(1, len(graph.indices))))
+    kept.seen[:] = people.membership
+    kept.answer[:] = kernels.ASK

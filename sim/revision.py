@@ -12,7 +12,8 @@ without replacement. On a network a person sees, in place of the published succe
 at the membership share among her neighbours (0 without neighbours).
 
 The numpy functions here are the reference; where a population is large the model hands the same
-decision to :mod:`sim.kernels`, or a whole epoch to :mod:`sim.compact`.
+decision to :mod:`sim.kernels`, on a network to :mod:`sim.neighbours`, or a whole epoch to
+:mod:`sim.compact`.
 """
 
 from __future__ import annotations
@@ -117,19 +118,19 @@ def local_success(economy: Economy, rows: Rows) -> NDArray[np.float64]:
     """(n, K) success at the membership shares among each person's neighbours."""
     graph, membership = economy.graph, economy.population.membership
     assert graph is not None
-    k = len(economy.collectives)
+    k, starts = len(economy.collectives), graph.indptr[rows]
+    degree = graph.indptr[rows + 1] - starts  # graph.degree would be everybody's
     if economy.compiled:
         from sim import kernels
 
         near = kernels.count_near(rows, graph.indptr, graph.indices, membership, k)
     else:
-        starts, degree = graph.indptr[rows], graph.degree[rows]
         whose = np.repeat(np.arange(len(rows)), degree)
         edge = np.arange(degree.sum()) - np.repeat(np.cumsum(degree) - degree - starts, degree)
         state = membership[graph.indices[edge]].astype(np.int64)
         near = np.bincount(whose * (k + 1) + state, minlength=len(rows) * (k + 1))
         near = near.reshape(len(rows), k + 1)[:, 1:]
-    return economy.success.at(near / np.maximum(graph.degree[rows], 1)[:, None])
+    return economy.success.at(near / np.maximum(degree, 1)[:, None])
 
 
 def gains(economy: Economy, rows: Rows) -> NDArray[np.float64]:
@@ -378,7 +379,7 @@ def _meet(economy: Economy, rows: Rows) -> tuple[Rows, NDArray[np.bool_]]:
     if graph is None:
         other = (uniforms * (size - 1)).astype(np.int64)
         return np.where(other >= rows, other + 1, other) % size, np.full(len(rows), size > 1)
-    degree = graph.degree[rows]
+    degree = graph.indptr[rows + 1] - graph.indptr[rows]
     edge = graph.indptr[rows] + (uniforms * degree).astype(np.int64)
     return graph.indices[np.minimum(edge, len(graph.indices) - 1)], degree > 0
 

@@ -131,3 +131,17 @@ def test_more_collectives_than_numpy_adds_up_one_by_one() -> None:
         kernels_several.renew(counts, size, platform.terms, found)
         wrong += found.tolist() != platform.at(counts / size).tolist()
     assert wrong  # which is why these are not taken by the loop
+
+
+def test_who_is_where_she_may_not_be_leaves() -> None:
+    """Somebody put her there; no collective is worth anything to her."""
+    world = scenario({
+        "population.size": 1_000, "revision.activation": "sequential", "population.cost": 2.0,
+        "population.groups.artists.share": 0.4, "collectives.union.recruits": ["artists"],
+    }, 2)  # fmt: skip
+    for plain in (True, False):
+        economy = Economy(world)
+        economy.compiled_sequential = not plain  # type: ignore[misc]
+        economy.population.assign(None, np.ones(1_000, np.int8))
+        economy.step()
+        assert economy.counts.tolist() == [0, 0]
