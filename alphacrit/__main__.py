@@ -2,7 +2,7 @@
 
 import sys
 
-from alphacrit.cli import main
+from alphacrit.entry import main
 
 if __name__ == "__main__":
     sys.exit(main())

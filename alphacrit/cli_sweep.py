@@ -103,8 +103,9 @@ def sweep(
 ) -> None:
     """Run every point of a scenario's [sweep], times its replications.
 
-    A sweep can be killed at any moment and goes on with --resume. A run that fails is a row with
-    its error; the command then ends with exit code 4.
+    A sweep can be killed at any moment and goes on with --resume; Ctrl-C lets runs that are made
+    together end, a second one does not. A run that fails is a row with its error; the command then
+    ends with exit code 4.
     """
     from alphacrit import sweeping
     from sim.sweep import runner, store
@@ -126,6 +127,8 @@ def sweep(
     try:
         document = sweeping.perform(plan, folder, options, quiet, on, gpus_per_run or 0.0)
     except KeyboardInterrupt:
+        if not folder.exists():
+            raise
         terminal.complain(
             f"interrupted; what was done is kept in {folder}: the same command with --resume "
             "goes on from there"

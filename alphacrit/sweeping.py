@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -107,8 +108,11 @@ def cores() -> int:
 def terminated_as_interrupted() -> Iterator[None]:
     """Within this block SIGTERM, which batch schedulers send, ends as cleanly as Ctrl-C."""
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+    def interrupt(_: int, frame: FrameType | None) -> None:
+        ear = signal.getsignal(signal.SIGINT)
+        if not callable(ear):  # in the background, where Ctrl-C is not for us
+            raise KeyboardInterrupt
+        ear(signal.SIGINT, frame)
 
     old = signal.signal(signal.SIGTERM, interrupt)
     try:
@@ -199,13 +203,13 @@ def show_trial(document: dict[str, Any]) -> None:
         f"{d['points']:,} points × {d['replications']:,} replicates = {d['runs']:,} runs"
         + (f"; {d['there']:,} are there, {d['to_make']:,} to make" if d["there"] else "")
     )
-    how = "many together" if d["together"] else "one by one"
-    terminal.say(f"one run takes {terminal.number(d['seconds_per_run'] * 1000, 3)} ms ({how})")
-    if d["status"] != "ok":
-        terminal.say(f"the run that was tried failed: {d['status']}")
-    terminal.say(
-        f"about {duration(d['seconds'])} with -j {d['workers']}, {size(d['bytes'])} on disk"
-    )
+    if d["status"] == "ok":
+        how = "many together" if d["together"] else "one by one"
+        terminal.say(f"one run takes {terminal.number(d['seconds_per_run'] * 1000, 3)} ms ({how})")
+        took, room = duration(d["seconds"]), size(d["bytes"])
+        terminal.say(f"about {took} with -j {d['workers']}, {room} on disk")
+    else:
+        terminal.say(f"the run that was tried failed, so there is no estimate: {d['status']}")
     for note in d["notes"]:
         terminal.say_prose(note)
     terminal.say(f"nothing was written; results would go to {d['out']}")

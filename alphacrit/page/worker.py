@@ -41,7 +41,8 @@ class Worker:
     @property
     def busy(self) -> bool:
         """Whether work is under way."""
-        return self._thread is not None and self._thread.is_alive()
+        thread = self._thread  # which the work itself sets to None at its end
+        return thread is not None and thread.is_alive()
 
     def start(self, work: Callable[[], None]) -> None:
         """Begin; nothing while there is work under way."""
@@ -58,8 +59,9 @@ class Worker:
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for the end of the work; False if that takes longer."""
-        if self._thread is not None:
-            self._thread.join(seconds)
+        thread = self._thread
+        if thread is not None:
+            thread.join(seconds)
         return not self.busy
 
     def _run(self, work: Callable[[], None]) -> None:

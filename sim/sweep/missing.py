@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from sim.sweep import parts, rows
 from sim.sweep.chunks import Missing
 from sim.sweep.plan import Point
@@ -17,21 +19,22 @@ def missing_runs(
     ``found`` is what the folder held at some moment; by default it is looked up now.
     """
     table = (found or parts.index(results.folder)).table
-    ok = table[table["status"] == rows.OK]
+    number = rows.run_number(
+        table["point"].to_numpy(np.int64), table["replicate"].to_numpy(np.int64)
+    )
+    ok = (table["status"] == rows.OK).to_numpy(bool)
+    there = ok if retry_failed else np.ones(len(table), bool)
     if results.meta["series"]:
-        number = rows.run_number(ok["point"].astype("int64"), ok["replicate"].astype("int64"))
-        ok = ok[number.isin(parts.runs_with_series(results.folder))]
-    bad = table[table["status"] != rows.OK].head(0 if retry_failed else len(table))
-    there = {
-        pair
-        for some in (ok, bad)
-        for pair in zip(some["point"].tolist(), some["replicate"].tolist(), strict=True)
-    }
+        there = there & (~ok | np.isin(number, parts.runs_with_series(results.folder)))
+    number = np.sort(number[there])
+    wanted = sorted(results.wanted().items())
+    points, many = np.array(wanted, np.int64).reshape(-1, 2).T
+    first, last = (np.searchsorted(number, rows.run_number(points, r)) for r in (0, many))
     missing: list[tuple[Point, list[int]]] = []
-    for number, many in sorted(results.wanted().items()):
-        lacking = [replicate for replicate in range(many) if (number, replicate) not in there]
-        if lacking:
-            missing.append((results.point(number), lacking))
+    for i in np.flatnonzero(last - first < many).tolist():
+        point, most = wanted[i]
+        replicates = np.setdiff1d(np.arange(most), number[first[i] : last[i]] % 2**rows.RUN_BITS)
+        missing.append((results.point(point), replicates.tolist()))
     return missing
 
 

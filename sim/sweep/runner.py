@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -20,16 +20,19 @@ from learners.errors import ResultsError
 from sim.sweep import locks, parts, register, rows, work
 from sim.sweep.chunks import Queue
 from sim.sweep.compact import compact
+from sim.sweep.interrupts import Interrupts
 from sim.sweep.missing import missing_runs, share_of
 from sim.sweep.plan import Plan, Point
 from sim.sweep.sessions import session
 from sim.sweep.store import SweepResults, default_folder, open_sweep
 from sim.sweep.work import Chunk, Job, Made, Run
-from sim.sweep.workers import LATE, UNBORN, Crew, Done, Inline, Lost, Processes
+from sim.sweep.workers import DIED, GONE, LATE, UNBORN, Crew, Done, Inline, Lost, Processes
 
 TICK = 0.2  # seconds between two looks at the clock
-STRIKES = 2  # workers that a run may kill before it counts as failed
+PATIENCE = 3.0  # seconds for what is made together to be done after Ctrl-C
+STRIKES = {DIED: 2, GONE: 4}  # workers, or machines, that a run may kill before it counts as failed
 KILLED = "WorkerDiedError: the process that made this run died, twice (out of memory?)"
+VANISHED = "NodeDiedError: the machine that made this run died, four times (out of memory?)"
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,8 @@ def sweep(
     -----
     Processes are spawned: a script that sweeps with several workers does so under
     ``if __name__ == "__main__":``. KeyboardInterrupt passes through after all that is done
-    was written.
+    was written: of runs that are made alone those under way are lost, runs that are made together
+    are waited for, some seconds at most and until Ctrl-C comes again.
     """
     options = options or Options()
     folder = default_folder(plan.scenario) if folder is None else folder
@@ -179,8 +183,9 @@ class _Sweeping:
         own = frozenset(results.points["point"][worlds == "own"].tolist())
         lean = replace(plan, points=(), design={})
         self.job = Job(lean, own, results.meta["series"], options.timeout)
-        self.strikes: dict[Run, int] = {}
+        self.strikes: dict[tuple[Run, str], int] = {}
         self.made = self.failed = self.total = 0
+        self.flocks = 0  # chunks under way that are made together
         self.began = time.monotonic()
         lock.progress = lambda: asdict(self.progress())
 
@@ -212,37 +217,58 @@ class _Sweeping:
         return Progress(self.made, self.total, self.failed, rate, left)
 
     def _work(self, crew: MakeCrew | None) -> None:
-        self.crew = (crew or self._own_crew)(self.job)
-        try:
+        with Interrupts() as self.stop, ExitStack() as end:  # Ctrl-C, errors: what is done is kept
+            end.callback(self._write)
+            self.crew = (crew or self._own_crew)(self.job)
+            end.callback(self._close)
+            end.callback(self._collect, 0.0)
             while (self.queue or self.crew.busy) and not self._out_of_time():
                 if self.lock.lost:
                     raise ResultsError(
                         f"{self.results.folder}: another process took over; this one stops"
                     )
+                if self.stop.asked:
+                    self._finish()
+                    raise KeyboardInterrupt
                 while self.queue and self.crew.free > 0:
-                    self.crew.give(self.queue.take())
+                    self._give(self.queue.take())
                 self._collect(TICK)
                 self.writer.flush_if_due()
                 self.tell(self.progress())
-        finally:  # Ctrl-C and errors too: what is done is kept
-            try:
-                if not isinstance(self.crew, Inline):
-                    self._collect(0.0)
-            finally:
-                self.crew.close()
-                self.writer.flush()
+        if self.stop.asked:
+            raise KeyboardInterrupt
 
     def _own_crew(self, job: Job) -> Crew:
-        one = self.options.workers == 1 and job.timeout is None
+        if self.options.workers == 1 and job.timeout is None:
+            return Inline(job, breakable=self.stop.felt_at_once)
         many = min(self.options.workers, self.total)
-        return Inline(job) if one else Processes(job, many, left=self.queue.seconds_left)
+        return Processes(job, many, left=self.queue.seconds_left)
+
+    def _finish(self) -> None:
+        """Wait for what is made together: of that nothing can be kept before all is done."""
+        until = time.monotonic() + PATIENCE
+        while self.flocks and time.monotonic() < until:
+            self._collect(TICK)
+
+    def _close(self) -> None:
+        for made in self.crew.close():
+            self._keep(made)
+
+    def _write(self) -> None:
+        with self.stop.unheard():
+            self.writer.flush()
 
     def _out_of_time(self) -> bool:
         limit = self.options.time_limit
         return limit is not None and time.monotonic() - self.began > limit
 
+    def _give(self, chunk: Chunk) -> None:
+        self.crew.give(chunk)
+        self.flocks += chunk.together
+
     def _collect(self, seconds: float) -> None:
         for event in self.crew.wait(seconds):
+            self.flocks -= event.chunk.together
             if isinstance(event, Done):
                 self._take(event.chunk, event.made)
             else:
@@ -276,13 +302,14 @@ class _Sweeping:
             return
         runs.remove(begun)
         point, replicate = begun
-        name = (point.number, replicate)
+        name = ((point.number, replicate), lost.why)
         self.strikes[name] = self.strikes.get(name, 0) + 1
         if lost.why == LATE:
             words = work.timeout_words(self.options.timeout or 0.0)
             self._take_failure(point, replicate, rows.TIMEOUT, words)
-        elif self.strikes[name] >= STRIKES:
-            self._take_failure(point, replicate, rows.FAILED, KILLED)
+        elif self.strikes[name] >= STRIKES[lost.why]:
+            words = VANISHED if lost.why == GONE else KILLED
+            self._take_failure(point, replicate, rows.FAILED, words)
         else:
             self.queue.put_back([(point, replicate)])
         self.queue.put_back(runs)

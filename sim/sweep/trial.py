@@ -25,13 +25,14 @@ class Trial:
         Runs of the plan that the folder has already.
     to_make : int
         Runs that a sweep into the folder would make.
-    seconds_per_run : float
-        Of one process, as the runs will be made.
+    seconds_per_run : float or None
+        Of one process, as the runs will be made; None, as what follows from it, where the timed
+        run failed.
     together : bool
         Whether they are made many at a time in one array program.
-    seconds : float
+    seconds : float or None
         Estimate for ``to_make`` runs on so many workers.
-    bytes : int
+    bytes : int or None
         Estimate of what they take on disk.
     status : str
         How the timed run ended: "ok" or its error.
@@ -42,10 +43,10 @@ class Trial:
     runs: int
     there: int
     to_make: int
-    seconds_per_run: float
+    seconds_per_run: float | None
     together: bool
-    seconds: float
-    bytes: int
+    seconds: float | None
+    bytes: int | None
     status: str
 
 
@@ -60,15 +61,18 @@ def try_out(plan: Plan, folder: Path, workers: int, together: bool, series: bool
     there, to_make = _in_folder(plan, folder)
     job = Job(plan, frozenset(p.number for p in plan.points if plan.worlds == "own"), series)
     made = perform(job, Chunk(plan.points[:1], (0,)))  # loads and compiles, too
-    if made.seconds < LONG:
+    if made.seconds < LONG and not made.failed:
         made = perform(job, Chunk(plan.points[:1], (0,)))
-    error = tables.decode(made.runs)["error"].to_pylist()[0]
-    flock = _many(job, plan) if together and not made.failed and made.seconds < LONG else None
+    many = (len(plan.points), plan.replications, len(plan), there, to_make)
+    if made.failed:
+        error = tables.unpack(made.runs)["error"].to_pylist()[0]
+        return Trial(*many, None, False, None, None, error)
+    flock = _many(job, plan) if together and made.seconds < LONG else None
     sample = flock or made
     each = sample.seconds / len(sample.done)
     return Trial(
-        len(plan.points), plan.replications, len(plan), there, to_make, each, flock is not None,
-        to_make * each / workers, int(to_make * _bytes(sample)), error or "ok",
+        *many, each, flock is not None, to_make * each / workers,
+        int(to_make * _bytes(sample)), "ok",
     )  # fmt: skip
 
 
@@ -87,9 +91,10 @@ def _many(job: Job, plan: Plan) -> Made | None:
 def _bytes(made: Made) -> float:
     """Bytes of a run on disk, without what every file has for itself."""
     total = 0
-    for content in (made.runs, made.series):
+    for content, read in ((made.runs, tables.unpack), (made.series, tables.decode)):
         if content:
-            total += len(content) - len(tables.encode(tables.decode(content).slice(0, 0)))
+            table = read(content)
+            total += len(tables.encode(table)) - len(tables.encode(table.slice(0, 0)))
     return max(total, 0) / len(made.done)
 
 

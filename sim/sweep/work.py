@@ -24,6 +24,7 @@ Run = tuple[int, int]  # number of the point in the folder, replicate
 Begin = Callable[[int], None]
 Piece = tuple["pa.Table", "pa.Table | None"]  # a run that is over: its rows, and its series if kept
 Keep = Callable[[Piece], None]
+Packed = tuple[bytes, bytes | None]  # a piece on its way between processes
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ class Made:
     Attributes
     ----------
     runs, series : bytes
-        Tables (``tables.encode``); series empty where none is kept or no run ended well.
+        Tables (``tables.pack``, ``tables.encode``); series empty where none is kept or no run
+        ended well.
     done : tuple of Run
         Which runs are in the tables.
     failed : int
@@ -158,10 +160,31 @@ def perform(
         found, left = _together(job, chunk)
     else:
         found = []
-        for i, run in enumerate(chunk.runs()):
-            found.append(_alone(job, run, begin, i))
-            keep(found[-1])
+        for piece in one_by_one(job, chunk, begin):
+            found.append(piece)
+            keep(piece)
     return made_of(found, time.perf_counter() - clock, left)
+
+
+def one_by_one(job: Job, chunk: Chunk, begin: Begin) -> Iterator[Piece]:
+    """Make the runs of a chunk one after the other, each when it is asked for."""
+    for i, run in enumerate(chunk.runs()):
+        begin(i)
+        yield _alone(job, run)
+
+
+def packed(piece: Piece) -> Packed:
+    """A piece as bytes, to go to another process."""
+    runs, series = piece
+    return tables.pack(runs), None if series is None else tables.pack(series)
+
+
+def made_of_packed(pieces: Sequence[Packed]) -> Made | None:
+    """What is known of a chunk that was broken off: the tables of those runs that are over."""
+    if not pieces:
+        return None
+    found = [(tables.unpack(a), None if b is None else tables.unpack(b)) for a, b in pieces]
+    return made_of(found, 0.0)
 
 
 def made_of(pieces: Sequence[Piece], seconds: float, left: tuple[Point, ...] = ()) -> Made:
@@ -171,7 +194,7 @@ def made_of(pieces: Sequence[Piece], seconds: float, left: tuple[Point, ...] = (
     table = tables.concat([runs for runs, _ in pieces])
     series = [each for _, each in pieces if each is not None]
     return Made(
-        tables.encode(table),
+        tables.pack(table),
         tables.encode(tables.concat(series)) if series else b"",
         _names(table),
         sum(status != rows.OK for status in table["status"].to_pylist()),
@@ -188,10 +211,9 @@ def _names(table: pa.Table) -> tuple[Run, ...]:
 # --- one after the other --------------------------------------------------------------------------
 
 
-def _alone(job: Job, run: tuple[Point, int], begin: Begin, index: int) -> Piece:
+def _alone(job: Job, run: tuple[Point, int]) -> Piece:
     """Tables (runs, series or None) of one run."""
     point, replicate = run
-    begin(index)
     clock = time.perf_counter()
     try:
         scenario = job.scenario_at(point)
@@ -253,7 +275,7 @@ def failure(
 
 def failed(table: pa.Table) -> Made:
     """A table of runs that did not end well, as a worker would hand it back."""
-    return Made(tables.encode(table), b"", _names(table), len(table), 0.0)
+    return Made(tables.pack(table), b"", _names(table), len(table), 0.0)
 
 
 # --- together -------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from math import inf
 from multiprocessing import resource_tracker
@@ -17,14 +18,26 @@ from typing import Any, Protocol
 
 from learners.errors import MissingError
 from learners.processes import deaf_to_interrupts, end_with_parent, one_thread_each
-from sim.sweep import tables
-from sim.sweep.work import Begin, Chunk, Job, Keep, Made, Piece, made_of, perform, warm_up
+from sim.sweep.work import (
+    Begin,
+    Chunk,
+    Job,
+    Keep,
+    Made,
+    Packed,
+    Piece,
+    made_of,
+    made_of_packed,
+    packed,
+    perform,
+    warm_up,
+)
 
 GRACE = 10.0  # seconds beyond the time limit after which a process is killed
 ENOUGH = 0.3  # seconds of work after which it is known how long runs take
 SOON = 3.0  # seconds of work that are done before processes, once started, would have done them
 STILLBORN = 3  # processes in a row that may die before they are ready
-DIED, LATE, UNBORN = "died", "late", "unborn"
+DIED, LATE, UNBORN, GONE = "died", "late", "unborn", "gone"
 
 
 @dataclass(frozen=True)
@@ -44,8 +57,8 @@ class Lost:
     chunk : Chunk
     at : int or None
         Place of the run that was under way, where that is known.
-    why : "died" (out of memory, killed), "late" (the time limit), or "unborn" (its process died
-        before it could begin)
+    why : "died" (out of memory, killed), "late" (the time limit), "unborn" (its process died
+        before it could begin), or "gone" (with its machine)
     made : Made or None
         What the worker had told of by then: runs that were over.
     """
@@ -57,7 +70,6 @@ class Lost:
 
 
 Event = Done | Lost
-Packed = tuple[bytes, bytes | None]  # a piece on its way between processes
 Work = Callable[[Job, Chunk, Begin, Keep], Made]
 
 
@@ -82,16 +94,30 @@ class Crew(Protocol):
     def wait(self, seconds: float) -> Sequence[Event]:
         """What became of chunks since the last call; waits for something for so long at most."""
 
-    def close(self) -> None:
-        """Stop everything at once; chunks under way are lost."""
+    def close(self) -> Sequence[Made]:
+        """Stop everything at once; returns those runs of chunks under way that are over."""
 
 
 class Inline:
-    """The crew that is this very process."""
+    """The crew that is this very process.
 
-    def __init__(self, job: Job, work: Work = perform) -> None:
-        self._job, self._work = job, work
+    Parameters
+    ----------
+    job : Job
+    work : callable
+        What is done with a chunk.
+    breakable : callable
+        A block for runs that are made one by one, for each may take long: there Ctrl-C is felt at
+        once.
+    """
+
+    def __init__(
+        self, job: Job, work: Work = perform,
+        breakable: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:  # fmt: skip
+        self._job, self._work, self._breakable = job, work, breakable
         self._chunks: list[Chunk] = []
+        self._pieces: list[Piece] = []  # runs of the chunk that are over
 
     @property
     def free(self) -> int:
@@ -105,12 +131,17 @@ class Inline:
         self._chunks.append(chunk)
 
     def wait(self, seconds: float) -> Sequence[Event]:
-        chunks = list(self._chunks)
+        if not self._chunks or seconds <= 0:
+            return []
+        chunk = self._chunks[0]
+        with nullcontext() if chunk.together else self._breakable():
+            made = self._work(self._job, chunk, deaf, self._pieces.append)
         self._chunks.clear()
-        return [Done(chunk, self._work(self._job, chunk, deaf, deaf)) for chunk in chunks]
+        self._pieces.clear()
+        return [Done(chunk, made)]
 
-    def close(self) -> None:
-        self._chunks.clear()
+    def close(self) -> Sequence[Made]:
+        return [made_of(self._pieces, 0.0)] if self._pieces else []
 
 
 class Processes:
@@ -182,9 +213,10 @@ class Processes:
                 events.append(event)
         return events
 
-    def close(self) -> None:
+    def close(self) -> Sequence[Made]:
         for worker in self._workers:
             worker.kill()
+        return [made for worker in self._workers if (made := worker.told()) is not None]
 
     def _is_short(self) -> bool:
         """Whether it is not known, or not true, that starting processes would pay."""
@@ -252,6 +284,7 @@ class _Worker:
                     self._pieces.append(told)
                 elif isinstance(told, Made):
                     self.chunk = None
+                    self._pieces.clear()
                     assert chunk is not None
                     return Done(chunk, told)
         except (EOFError, OSError):
@@ -259,15 +292,15 @@ class _Worker:
         if chunk is None:
             return None
         if self.gone:
-            return self._lost(chunk, DIED if self.ready else UNBORN)
+            return Lost(chunk, self._at, DIED if self.ready else UNBORN, self.told())
         if timeout is None or not self.ready:
             return None
         late = time.monotonic() - self._since > timeout + GRACE  # of a run, or of runs together
-        return self._lost(chunk, LATE) if late else None
+        return Lost(chunk, self._at, LATE, self.told()) if late else None
 
-    def _lost(self, chunk: Chunk, why: str) -> Lost:
-        made = made_of([_unpacked(piece) for piece in self._pieces], 0.0) if self._pieces else None
-        return Lost(chunk, self._at, why, made)
+    def told(self) -> Made | None:
+        """Those runs of the chunk that are over."""
+        return made_of_packed(self._pieces)
 
     def kill(self) -> None:
         if self.process.pid is not None:
@@ -296,14 +329,4 @@ def _serve(pipe: Connection, job: Job, work: Work) -> None:
             chunk: Any = pipe.recv()
         except EOFError:
             return
-        pipe.send(work(job, chunk, pipe.send, lambda piece: pipe.send(_packed(piece))))
-
-
-def _packed(piece: Piece) -> Packed:
-    runs, series = piece
-    return tables.pack(runs), None if series is None else tables.pack(series)
-
-
-def _unpacked(piece: Packed) -> Piece:
-    runs, series = piece
-    return tables.unpack(runs), None if series is None else tables.unpack(series)
+        pipe.send(work(job, chunk, pipe.send, lambda piece: pipe.send(packed(piece))))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from sim.scenario import loads
 from sim.sweep.plan import Plan, plan_of
-from sim.sweep.work import Chunk, Job, Made, perform
+from sim.sweep.work import Chunk, Job, Made, Piece, one_by_one, perform
 
 STUDY = """\
 name = "study"
@@ -55,7 +55,15 @@ def log_of(job: Job) -> Path:
 
 def logged(job: Job, chunk: Chunk, begin: Any, keep: Any) -> Made:
     """As ever, with a line for each run that is begun."""
+    return perform(job, chunk, _telling(job, chunk, begin), keep)
 
+
+def logged_one_by_one(job: Job, chunk: Chunk, begin: Any) -> Iterator[Piece]:
+    """``logged`` for those who ask for each run."""
+    yield from one_by_one(job, chunk, _telling(job, chunk, begin))
+
+
+def _telling(job: Job, chunk: Chunk, begin: Any) -> Callable[[int], None]:
     def tell(index: int) -> None:
         point, replicate = list(chunk.runs())[index]
         with log_of(job).open("a") as file:
@@ -63,7 +71,7 @@ def logged(job: Job, chunk: Chunk, begin: Any, keep: Any) -> Made:
         begin(index)
         trouble(point.number, replicate)
 
-    return perform(job, chunk, tell, keep)
+    return tell
 
 
 def with_process(job: Job, chunk: Chunk, begin: Any, keep: Any) -> Made:
@@ -73,12 +81,21 @@ def with_process(job: Job, chunk: Chunk, begin: Any, keep: Any) -> Made:
     return perform(job, chunk, begin, keep)
 
 
+def together_slowly(job: Job, chunk: Chunk, begin: Any, keep: Any) -> Made:
+    """As ever, after a second."""
+    time.sleep(1.0)
+    return perform(job, chunk, begin, keep)
+
+
 def trouble(point: int, replicate: int) -> None:
     """What ``SWEEP_TROUBLE`` says happens at run (2, 1): ``once`` or ``always`` it kills its
-    process, or it hangs; ``slow``: every run takes 0.05 s."""
-    what = os.environ.get("SWEEP_TROUBLE", "")
+    process, or it hangs; ``slow``: every run takes 0.05 s; ``few``: a number of runs is begun,
+    the next one waits (to be killed there)."""
+    what, log = os.environ.get("SWEEP_TROUBLE", ""), Path(os.environ["SWEEP_LOG"])
     if what == "slow":
         time.sleep(0.05)
+    if what.startswith("few") and len(logged_runs(log)) > int(what.split()[1]):
+        time.sleep(600)
     if (point, replicate) != (2, 1):
         return
     mark = Path(os.environ["SWEEP_LOG"] + ".died")

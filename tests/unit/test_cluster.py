@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +24,12 @@ from sim import learning_cluster, ray_nodes
 from sim.scenario import loads
 from sim.sweep.cluster import RayCrew, shipment, unpacked
 from sim.sweep.plan import Plan, plan_of
-from sim.sweep.runner import Options, sweep
+from sim.sweep.runner import KILLED, Options, sweep
+from sim.sweep.store import open_sweep
 from sim.sweep.work import Job
-from tests.unit.sweeps import STUDY, logged, logged_runs, plan
+from tests.unit.sweeps import STUDY, logged_one_by_one, logged_runs, plan
 
+ROOT = Path(__file__).resolve().parents[2]
 ALONE = Options(one_by_one=True)
 LINE = "0 1\n1 2\n2 3\n3 4\n4 5\n"
 ray_is_here = pytest.mark.filterwarnings("ignore")  # Ray's own
@@ -93,9 +101,15 @@ def nodes() -> Iterator[Any]:
     import ray
     from ray.cluster_utils import Cluster
 
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     quiet = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False}
-    made = Cluster(initialize_head=True, head_node_args=quiet)
-    made.add_node(num_cpus=1, object_store_memory=100 * 2**20)
+    head = {**quiet, "ray_client_server_port": port} if find_spec("grpc") else quiet
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))  # its nodes are to know the tests
+        made = Cluster(initialize_head=True, head_node_args=head)
+        made.add_node(num_cpus=1, object_store_memory=100 * 2**20)
+    made.client = f"ray://127.0.0.1:{port}"
     ray.init(address=made.address, log_to_driver=False, logging_level="error")
     yield made
     ray.shutdown()
@@ -188,33 +202,122 @@ def test_a_cluster_without_gpus_says_so(nodes: Any) -> None:
 def test_a_node_that_dies_in_the_middle_costs_no_run(
     nodes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    many = plan(8)
+    many = plan(16)
     sweep(many, tmp_path / "whole", ALONE)
     log, killed = tmp_path / "log", []
-    monkeypatch.setenv("SWEEP_LOG", str(log))
+    monkeypatch.setattr("sim.sweep.chunks.FIRST", {True: 48, False: 48})  # a chunk for each node
 
     def kill(progress: Any) -> None:
-        if progress.done >= 10 and not killed:
+        if len(logged_runs(log)) >= 24 and not killed:
             killed.append(progress.done)
             nodes.remove_node(nodes.worker_nodes.copy().pop(), allow_graceful=False)
 
     outcome = sweep(
         many, tmp_path / "a", ALONE, tell=kill,
-        crew=lambda job: RayCrew(job, points=many.points, work=Slowly(str(log))),
+        crew=lambda job: RayCrew(job, points=many.points, make=Logged(str(log), "slow")),
     )  # fmt: skip
-    assert killed and killed[0] < 48
-    assert (outcome.made, outcome.failed, outcome.complete) == (48, 0, True)
+    assert killed == [0]  # in the middle of both chunks
+    assert (outcome.made, outcome.failed, outcome.complete) == (96, 0, True)
     assert (tmp_path / "a" / "runs.parquet").read_bytes() == (
         tmp_path / "whole" / "runs.parquet"
     ).read_bytes()
-    assert set(logged_runs(log)) == {(point.number, r) for point, r in many.runs()}
+    begun = logged_runs(log)
+    assert set(begun) == {(point.number, r) for point, r in many.runs()}
+    assert len(begun) <= 96 + 3  # a worker lives on for a moment when its node is gone
+
+
+@ray_is_here
+def test_a_worker_that_dies_in_the_middle_of_a_chunk_costs_the_run_under_way(
+    nodes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sim.sweep.chunks.FIRST", {True: 18, False: 18})
+    sweep(plan(), tmp_path / "whole", ALONE)
+    log = tmp_path / "log"
+    outcome = sweep(
+        plan(), tmp_path / "a", ALONE, crew=lambda job: RayCrew(job, make=Logged(str(log), "once"))
+    )
+    assert (outcome.made, outcome.failed, outcome.complete) == (18, 0, True)
+    tables = [(tmp_path / name / "runs.parquet").read_bytes() for name in ("a", "whole")]
+    assert tables[0] == tables[1]
+    begun = logged_runs(log)
+    assert begun.count((2, 1)) == 2 and len(begun) == 18 + 1
+    assert begun.index((2, 1)) > 5  # in the middle
+
+
+FROM_AFAR = """
+import sys
+from pathlib import Path
+from sim.sweep.cluster import RayCrew
+from sim.sweep.runner import Options, sweep
+from tests.unit.sweeps import plan
+from tests.unit.test_cluster import Logged
+make = Logged(sys.argv[3], "once")
+sweep(plan(), Path(sys.argv[2]), Options(one_by_one=True),
+      crew=lambda job: RayCrew(job, sys.argv[1], make=make))
+"""
+
+
+@ray_is_here
+def test_over_the_client_port_a_dead_worker_costs_the_run_under_way(
+    nodes: Any, tmp_path: Path
+) -> None:
+    pytest.importorskip("grpc")
+    sweep(plan(), tmp_path / "whole", ALONE)
+    argv = [nodes.client, str(tmp_path / "a"), str(tmp_path / "log")]
+    for _ in range(3):  # Ray's server for a client dies at its start now and then
+        done = subprocess.run(
+            [sys.executable, "-c", FROM_AFAR, *argv], capture_output=True, text=True, check=False
+        )
+        if "there is no such cluster" not in done.stderr:
+            break
+        shutil.rmtree(tmp_path / "a")
+    assert done.returncode == 0, done.stderr
+    tables = [(tmp_path / name / "runs.parquet").read_bytes() for name in ("a", "whole")]
+    assert tables[0] == tables[1]
+    begun = logged_runs(tmp_path / "log")
+    assert begun.count((2, 1)) == 2 and len(begun) == 18 + 1
+
+
+@ray_is_here
+def test_ctrl_c_costs_the_run_under_way(
+    nodes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sim.sweep.chunks.FIRST", {True: 18, False: 18})
+    log = tmp_path / "log"
+
+    def interrupt(_: Any) -> None:
+        if (2, 1) in logged_runs(log):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(
+            plan(), tmp_path / "a", ALONE, tell=interrupt,
+            crew=lambda job: RayCrew(job, make=Logged(str(log), "hang")),
+        )  # fmt: skip
+    found = open_sweep(tmp_path / "a").runs[["point", "replicate"]].to_numpy().tolist()
+    assert sorted(map(tuple, found)) == sorted(set(logged_runs(log)) - {(2, 1)}) and found
+
+
+@ray_is_here
+def test_a_run_that_kills_its_worker_twice_is_a_failed_row(nodes: Any, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    outcome = sweep(
+        plan(), tmp_path / "a", ALONE,
+        crew=lambda job: RayCrew(job, make=Logged(str(log), "always")),
+    )  # fmt: skip
+    assert (outcome.made, outcome.failed, outcome.complete) == (18, 1, True)
+    bad = outcome.results.runs.query("status != 'ok'")
+    assert bad[["point", "replicate", "status", "error"]].to_numpy().tolist() == [
+        [2, 1, "failed", KILLED]
+    ]
+    assert logged_runs(log).count((2, 1)) == 2
 
 
 @ray_is_here
 def test_a_run_that_hangs_in_an_epoch_is_broken_off(nodes: Any, tmp_path: Path) -> None:
     outcome = sweep(
         plan(), tmp_path / "a", Options(one_by_one=True, timeout=5.0),
-        crew=lambda job: RayCrew(job, work=Hanging()),
+        crew=lambda job: RayCrew(job, make=Hanging()),
     )  # fmt: skip
     assert (outcome.made, outcome.failed, outcome.complete) == (18, 1, True)
     bad = outcome.results.runs.query("status != 'ok'")
@@ -224,9 +327,9 @@ def test_a_run_that_hangs_in_an_epoch_is_broken_off(nodes: Any, tmp_path: Path) 
 
 
 class Hanging:
-    """Work of which one run never ends its first epoch."""
+    """Runs of which one never ends its first epoch."""
 
-    def __call__(self, job: Job, chunk: Any, begin: Any, keep: Any) -> Any:
+    def __call__(self, job: Job, chunk: Any, begin: Any) -> Any:
         from sim.sweep import cluster, work
 
         real, cluster.GRACE = work._run, 0.5
@@ -239,17 +342,17 @@ class Hanging:
 
         work._run = hang
         try:
-            return work.perform(job, chunk, begin, keep)
+            yield from work.one_by_one(job, chunk, begin)
         finally:
             work._run = real
 
 
-class Slowly:
-    """``logged`` work that takes its time, on whatever node."""
+class Logged:
+    """Runs whose beginnings are logged, on whatever node, and that have some ``trouble``."""
 
-    def __init__(self, log: str) -> None:
-        self.log = log
+    def __init__(self, log: str, trouble: str) -> None:
+        self.log, self.trouble = log, trouble
 
-    def __call__(self, job: Job, chunk: Any, begin: Any, keep: Any) -> Any:
-        os.environ |= {"SWEEP_LOG": self.log, "SWEEP_TROUBLE": "slow"}
-        return logged(job, chunk, begin, keep)
+    def __call__(self, job: Job, chunk: Any, begin: Any) -> Any:
+        os.environ |= {"SWEEP_LOG": self.log, "SWEEP_TROUBLE": self.trouble}
+        yield from logged_one_by_one(job, chunk, begin)
