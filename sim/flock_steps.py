@@ -8,12 +8,14 @@ An economy that has stopped leaves ``live`` and is not touched any more.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.flock_world import Points, SharedStreams, draw_people
+from sim.flock_people import SharedStreams, draw_people
+from sim.flock_world import Points
 from sim.payoffs import Offers, pivotal_offers
 
 Floats = NDArray[np.float64]
@@ -22,6 +24,7 @@ Flags = NDArray[np.bool_]
 
 STOPPED = ("", "settled", "cycle", "epochs")
 SETTLED, CYCLE, EPOCHS = 1, 2, 3
+UTILITIES = 2**16  # of people at a time, so that they stay near the processor
 
 
 class Record(NamedTuple):
@@ -62,14 +65,13 @@ class Lockstep:
         self.world = np.tile(np.arange(times), len(points.scenarios))
         self.rules = points.rules.repeated(times)
         self.function = np.repeat(points.platform.number, times)
-        self.columns, self.membership = draw_people(points, self.worlds)
+        self.columns, self.membership, self.counts = draw_people(points, self.worlds)
+        # In logit somebody always might move, so that only a tolerance lets it settle.
+        self._restless = kind.protocol == "logit" and bool((self.rules.tolerance == 0).all())
+        self._always = bool((self.rules.retrain_every == 1).all())
         self._open_to_all = bool(self.rules.eligible.all())
         self._choice = (self.rules.dues, self.rules.eligible, self.rules.noise)
         economies, k = len(self.membership), len(kind.collectives)
-        states = np.arange(1, k + 1)
-        self.counts: Integers = np.stack(
-            [np.count_nonzero(self.membership == state, axis=1) for state in states], axis=1
-        )
         self.published = np.empty((economies, k))
         self.measured_at = np.empty((economies, k), np.int64)
         self.found_at = np.empty((economies, k), np.int64)
@@ -100,14 +102,15 @@ class Lockstep:
     def _step(self) -> None:
         live = self.live
         self.found_at[live] = self.counts[live]
-        self._publish(live[self.epoch % self.rules.retrain_every[live] == 0])  # 1, 2, 3
+        self._publish(live if self._always else self._due(live))  # 1, 2, 3
         self._record(live, self.published[live])  # 4: no principal; 6: the state as it was found
-        moved = np.zeros(len(live), np.int64)
-        awake = ~self._resting[live]
-        moved[awake] = self._revise(live[awake])  # 5
-        self._resting[live] = self._deterministic & (moved == 0) & (self._drift(live) == 0)
+        moved = self._revise_awake(live) if self._deterministic else self._revise(live)  # 5
         self.epoch += 1
         self._stop(live, moved)  # 7
+
+    def _due(self, live: Integers) -> Integers:
+        """Where the platform is trained in this epoch."""
+        return live[self.epoch % self.rules.retrain_every[live] == 0]
 
     def _publish(self, economies: Integers) -> None:
         counts = self.counts[economies]
@@ -125,28 +128,50 @@ class Lockstep:
 
     # Revision -------------------------------------------------------------------------------------
 
+    def _revise_awake(self, live: Integers) -> Integers:
+        """:meth:`_revise` without those in which nobody ever will move again."""
+        moved = np.zeros(len(live), np.int64)
+        awake = ~self._resting[live]
+        moved[awake] = self._revise(live[awake])
+        self._resting[live] = (moved == 0) & (self._drift(live) == 0)
+        return moved
+
     def _revise(self, live: Integers) -> Integers:
         """Let everybody's revisers choose; (n,) how many people moved in each economy."""
         from sim import kernels_flock as kernels
 
-        state = (live, self.columns, self.membership, self.counts, self._choice)
+        now = (self.membership, self.counts, self._choice)
         who, uniforms = self._draws(live)
         if self.kind.activation == "sequential":
             pivotal = self.kind.decides == "pivotal"
             moved = kernels.revisers_in_turn(
-                *state, self.points.curves, self.function, pivotal, self.world, who, uniforms
-            )
+                live, self.columns, *now, self.points.curves, self.function, pivotal, self.world,
+                who, uniforms,
+            )  # fmt: skip
             self._publish(live)
             return moved
         offers = self._offers(live)
         simple = self._open_to_all and not who.size and self.counts.shape[1] == 1
-        if simple and self.kind.protocol == "best_response":
-            return kernels.everybody_responds(*state, *offers)
         if simple:
-            with np.errstate(divide="ignore"):
-                odds = np.log(1 / uniforms - 1)
-            return kernels.everybody_draws(*state, *offers, self.world, uniforms, odds)
-        return kernels.revisers_respond(*state, *offers, self.world, who, uniforms)
+            logit = self.kind.protocol == "logit"
+            odds = kernels.log_odds(uniforms) if logit else self._no_odds
+            return kernels.everybody_chooses(
+                live, self.columns, self._rough, *now, *offers, self.world, uniforms, odds
+            )
+        return kernels.revisers_respond(
+            live, self.columns, *now, *offers, self.world, who, uniforms
+        )
+
+    @cached_property
+    def _rough(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The tables of c and γ in float32."""
+        cost, free_riding, *_ = self.columns
+        with np.errstate(over="ignore"):
+            return cost[0].astype(np.float32), free_riding[0].astype(np.float32)
+
+    @cached_property
+    def _no_odds(self) -> NDArray[np.float32]:
+        return np.zeros((len(self.worlds), self.kind.size), np.float32)
 
     def _draws(self, live: Integers) -> tuple[NDArray[np.int32], Floats]:
         """Who revises in each world (W, n), in order, and a uniform for each (W, n).
@@ -163,7 +188,7 @@ class Lockstep:
             if not everybody:
                 who[w] = _revisers(streams, n, kind.size, in_turn)
             if logit:
-                uniforms[w] = streams.revision.random(n)
+                streams.revision.random(out=uniforms[w])
         return who, uniforms
 
     def _offers(self, live: Integers) -> Offers:
@@ -184,7 +209,7 @@ class Lockstep:
         rules, why = self.rules, np.zeros(len(live), np.int64)
         why[self.epoch >= rules.epochs[live]] = EPOCHS
         settles = rules.settles[live]
-        if settles.any():
+        if settles.any() and not self._restless:
             quiet = self._is_quiet(live, moved)
             self._quiet[live] = np.where(quiet, self._quiet[live] + 1, 0)
             settled = settles & (self._quiet[live] >= rules.patience[live])
@@ -252,11 +277,14 @@ class Lockstep:
         if not len(done):
             return
         success = self._success(done, self.counts[done])
-        utility = kernels.utilities(
-            done, self.columns, self.membership, self.rules.dues, success, success.sum(axis=1)
-        )
-        self.stopped[done], self.epochs[done] = why, self.epoch
-        self.success[done], self.welfare[done] = success, utility.mean(axis=1)
+        self.stopped[done], self.epochs[done], self.success[done] = why, self.epoch, success
+        total, step = success.sum(axis=1), max(1, UTILITIES // self.kind.size)
+        for some in (slice(i, i + step) for i in range(0, len(done), step)):
+            utility = kernels.utilities(
+                done[some], self.columns, self.membership, self.rules.dues, success[some],
+                total[some],
+            )  # fmt: skip
+            self.welfare[done[some]] = utility.mean(axis=1)
         self._record(done, success)
 
 

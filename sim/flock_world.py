@@ -1,4 +1,4 @@
-"""What the economies of a flock share: success functions, rules, random worlds, columns of people.
+"""What the points of a flock share: success functions, rules, laws of their people.
 
 Economies that differ in their scenario only are in the same random world: replicate r reads the
 same uniforms for costs, the same orders for groups, start and activation, the same noise. What is
@@ -14,18 +14,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learners.success import SuccessFunction
-from sim.distributions import Constant, Listed, TruncatedNormal, as_distribution
-from sim.population import draw_column, draw_groups, draw_start
+from sim.distributions import (
+    Constant,
+    Distribution,
+    TruncatedNormal,
+    UniformOn,
+    as_distribution,
+)
 from sim.revision import how_many
 from sim.scenario import Scenario
 from sim.scenario_parts import Settled
-from sim.streams import Streams
 from sim.success_of import success_function
 from sim.trained import canonical
 from sim.trained_table import setup_of
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Quantity = Literal["cost", "free_riding"]
+NUMBER, UNIFORM, NORMAL, OTHER = range(4)  # shapes of laws
 
 
 class Kind(NamedTuple):
@@ -53,20 +59,6 @@ def kind_of(scenario: Scenario) -> Kind:
         scenario.seed, people.size, scenario.names, tuple(people.groups),
         rules.protocol, rules.activation, rules.rate, rules.decides,
     )  # fmt: skip
-
-
-class SharedStreams(Streams):
-    """The streams of one replicate, whose uniforms of the people are kept for the next to ask."""
-
-    def __init__(self, seed: int, replicate: int) -> None:
-        super().__init__(seed, replicate)
-        self._kept: dict[tuple[str, int], Floats] = {}
-
-    def uniforms(self, purpose: str, size: int) -> Floats:
-        """See :meth:`sim.streams.Streams.uniforms`; not to be written to."""
-        if (purpose, size) not in self._kept:
-            self._kept[purpose, size] = super().uniforms(purpose, size)
-        return self._kept[purpose, size]
 
 
 # Points -----------------------------------------------------------------------------------------
@@ -137,6 +129,7 @@ class Points:
     platform, group, cost, free_riding, start : points that share their success function, or in the
         same world their groups, costs, free-riding factors, first members
     functions : S of each class of ``platform``
+    laws : of cost and free-riding factor
     curves : (F, N+2) for a single collective: S at 0, 1, … N members; the last value stands twice
     """
 
@@ -158,6 +151,10 @@ class Points:
             Shared.by(((group, *_specs(s, name)) for group, s in pairs), _is_number)
             for name in ("cost", "free_riding")
         )
+        self.laws = {
+            "cost": Laws.of("cost", scenarios, self.cost),
+            "free_riding": Laws.of("free_riding", scenarios, self.free_riding),
+        }
         self.start = Shared.by(
             (group, *((c.start, c.recruits) for c in s.collectives.values())) for group, s in pairs
         )
@@ -182,97 +179,38 @@ def _specs(scenario: Scenario, name: str) -> tuple[Hashable, ...]:
     return getattr(people, name), *(getattr(group, name) for group in people.groups.values())
 
 
+class Laws(NamedTuple):
+    """Laws of cost or free-riding factor, one for each class of points.
+
+    Those of a shape are ``at`` + ``scale`` times the same numbers: so are normal costs in a sweep
+    over mean and standard deviation. OTHER laws have numbers of their own.
+    """
+
+    name: Quantity
+    law: list[Distribution | None]  # None where people are in groups
+    shape: Integers
+    at: Floats
+    scale: Floats
+
+    @classmethod
+    def of(cls, name: Quantity, scenarios: Sequence[Scenario], shared: Shared) -> Laws:
+        people = [scenarios[first].population for first in shared.first]
+        laws = [None if some.groups else as_distribution(getattr(some, name)) for some in people]
+        shape, at, scale = zip(*(_shape(law) for law in laws), strict=True)
+        return cls(name, laws, np.array(shape), np.array(at), np.array(scale))
+
+
+def _shape(law: Distribution | None) -> tuple[int, float, float]:
+    if isinstance(law, Constant):
+        return NUMBER, law.value, 1.0
+    if isinstance(law, UniformOn):
+        return UNIFORM, law.low, law.high - law.low
+    if isinstance(law, TruncatedNormal) and not law.truncated:
+        return NORMAL, law.location, law.sd
+    return OTHER, 0.0, 1.0
+
+
 def _is_number(key: tuple[Any, ...]) -> bool:
     """Is everybody's cost, or free-riding factor, the same number?"""
     groups, common, *_ = key
     return not groups and isinstance(common, int | float)
-
-
-# People -----------------------------------------------------------------------------------------
-
-
-class People(NamedTuple):
-    """The columns of all economies; those that are the same for several are kept once.
-
-    Attributes
-    ----------
-    columns : (cost, free_riding, group, cost_of, free_riding_of, group_of): three tables of
-        columns (…, N), and which of their rows is whose, (E,)
-    membership : (E, N) int8 at epoch 0
-    """
-
-    columns: tuple[Floats, Floats, NDArray, Integers, Integers, Integers]
-    membership: NDArray[np.int8]
-
-
-class Together:
-    """A column of people in all worlds at once, where it needs no more than their uniforms."""
-
-    def __init__(self, worlds: Sequence[SharedStreams], size: int) -> None:
-        self._worlds, self._size = worlds, size
-        self._uniforms: dict[str, Floats] = {}
-        self._scores: dict[str, Floats] = {}
-
-    def column(self, scenario: Scenario, name: Literal["cost", "free_riding"]) -> Floats | None:
-        """(W, N) everybody's cost or free-riding factor, (1, N) where it is a number; None where
-        people are in groups."""
-        if scenario.population.groups:
-            return None
-        law = as_distribution(getattr(scenario.population, name))
-        if isinstance(law, Constant):
-            return np.full((1, self._size), law.value)
-        if isinstance(law, Listed):  # by position, not by chance
-            return None
-        if name not in self._uniforms:
-            every = [world.uniforms(name, self._size) for world in self._worlds]
-            self._uniforms[name] = np.stack(every)
-        uniforms = self._uniforms[name]
-        if not isinstance(law, TruncatedNormal) or law.truncated:
-            return law.ppf(uniforms)
-        if name not in self._scores:  # the same for every mean and sd
-            self._scores[name] = law.scores(uniforms)
-        return law.at_scores(self._scores[name])
-
-
-def draw_people(points: Points, worlds: Sequence[SharedStreams]) -> People:
-    """The people of P points in W worlds, as :func:`sim.population.make_population` has them.
-
-    Economy p·W + w is point p in world w.
-    """
-    scenarios, W = points.scenarios, len(worlds)
-    together = Together(worlds, points.kind.size)
-
-    def table(
-        shared: Shared, draw: Callable[[int, int], NDArray],
-        draw_all: Callable[[int], NDArray | None] = lambda p: None,
-    ) -> tuple[NDArray, Integers]:  # fmt: skip
-        """One row for each class and world, and which of them each economy has."""
-        times = np.where(shared.fixed, 1, W)  # rows of each class
-        blocks = []
-        for p, n in zip(shared.first, times.tolist(), strict=True):
-            block = draw_all(p)
-            blocks.append(np.stack([draw(p, w) for w in range(n)]) if block is None else block)
-        place = (np.cumsum(times) - times)[:, None] + np.minimum(np.arange(W), times[:, None] - 1)
-        return np.concatenate(blocks), place[shared.number].reshape(-1)
-
-    def anew(w: int) -> Streams:  # a generator goes on where the last draw ended
-        return Streams(worlds[w].seed, worlds[w].replicate)
-
-    def group_in(p: int, w: int) -> NDArray:
-        return group[group_of[p * W + w]]
-
-    def column(shared: Shared, name: Literal["cost", "free_riding"]) -> tuple[NDArray, Integers]:
-        return table(
-            shared,
-            lambda p, w: draw_column(scenarios[p], group_in(p, w), worlds[w], name),
-            lambda p: together.column(scenarios[p], name),
-        )
-
-    group, group_of = table(points.group, lambda p, w: draw_groups(scenarios[p], anew(w)))
-    cost, cost_of = column(points.cost, "cost")
-    free_riding, free_riding_of = column(points.free_riding, "free_riding")
-    start, start_of = table(
-        points.start, lambda p, w: draw_start(scenarios[p], group_in(p, w), anew(w))
-    )
-    columns = (cost, free_riding, group, cost_of, free_riding_of, group_of)
-    return People(columns, start[start_of])

@@ -227,16 +227,20 @@ class Scenario(Part):
 
 def flat_tables(tables: Mapping[str, Any]) -> dict[str, Any]:
     """Every number and word of resolved tables by its dotted address; lists as JSON text."""
-    return dict(_flat(tables, ()))
+    flat: dict[str, Any] = {}
+    _flatten(tables, (), flat)
+    return flat
 
 
 _dotted = lru_cache(maxsize=4096)(dotted)  # the points of a sweep have the same addresses
 
 
-def _flat(value: Any, address: tuple[str, ...]) -> list[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        return [pair for key, item in value.items() for pair in _flat(item, (*address, key))]
-    return [(_dotted(address), json.dumps(value) if isinstance(value, list) else value)]
+def _flatten(tables: Mapping[str, Any], above: tuple[str, ...], flat: dict[str, Any]) -> None:
+    for key, value in tables.items():
+        if isinstance(value, dict):
+            _flatten(value, (*above, key), flat)
+        else:
+            flat[_dotted((*above, key))] = json.dumps(value) if isinstance(value, list) else value
 
 
 def load(path: str | Path, overrides: Overrides = (), seed: int | None = None) -> Scenario:

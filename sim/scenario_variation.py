@@ -20,6 +20,9 @@ from sim.scenario_file import split_key
 from sim.scenario_rules import broken_rules
 from sim.scenario_sweep_rules import exchanged
 
+KEPT = 2048  # copies that are kept: a point is checked, entered and run, and is made once for all
+_made: dict[tuple[int, str], tuple[Scenario, Scenario]] = {}  # with the scenario that has this id
+
 
 class _Doubt(Exception):  # noqa: N818 - a signal between the two ways, never a user's error
     """The careful way must decide."""
@@ -39,10 +42,19 @@ def varied(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
     ScenarioError
         If it is not valid; the messages name no file, for there is none.
     """
+    # By their texts: 1 and 1.0, 0.0 and -0.0 are not the same content.
+    name = (id(scenario), repr(tuple(changes.items())))
+    base, made = _made.get(name, (None, None))
+    if base is scenario and made is not None:
+        return made
     try:
-        return _copied(scenario, changes)
+        made = _copied(scenario, changes)
     except _Doubt:
         return _rebuilt(scenario, changes)
+    if len(_made) >= KEPT:
+        _made.clear()
+    _made[name] = scenario, made
+    return made
 
 
 def _rebuilt(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from learners.errors import ResultsError
 from learners.measured.cache import digest_of_file, write_whole
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
     from sim.scenario import Scenario
 
 TIMING = "timing.parquet"
-GROUP = 50_000  # rows in memory, and in a row group of the file
+GROUP = tables.GROUP  # rows in memory, and in a row group of the file
+RECENT = 2  # row groups that are kept after they were read
+STRETCH = 50  # rows that lie as they should, on average, from which on they are not copied
+Kept = dict[tuple[int, int], "pa.Table"]  # row groups by source and number
 
 
 def compact(folder: Path, base: Scenario) -> None:
@@ -77,34 +81,53 @@ def table_schema(
 
 def rows_of(found: Index, chosen: pd.DataFrame, schema: pa.Schema) -> pa.Table:
     """Some rows of the index in their order, read from the files that they are in."""
-    pieces, places = [], []
+    return _rows_of(found, chosen, schema, {})
+
+
+def _rows_of(found: Index, chosen: pd.DataFrame, schema: pa.Schema, kept: Kept) -> pa.Table:
+    """The same; ``kept`` holds the row groups that were read last, for whoever asks next."""
     sources, numbers = chosen["source"].to_numpy(), chosen["row"].to_numpy()
-    for source in np.unique(sources):
-        place = np.flatnonzero(sources == source)
-        place = place[np.argsort(numbers[place])]  # files are read from top to bottom
+    pieces, places = [], []
+    for source in np.unique(sources).tolist():
+        mine = np.flatnonzero(sources == source)
         with tables.opened(found.sources[source]) as file:
-            pieces.append(_taken(file, numbers[place], schema))
-        places.append(place)
-    table = tables.concat(pieces)
-    return table.take(np.argsort(np.concatenate(places), kind="stable"))
+            sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+            ends = np.cumsum(sizes)
+            of = np.searchsorted(ends, numbers[mine], side="right")
+            for group in np.unique(of).tolist():
+                place, name = mine[of == group], (source, group)
+                whole = kept.pop(name) if name in kept else _group(file, group, schema)
+                kept[name] = whole
+                if len(kept) > RECENT:
+                    del kept[next(iter(kept))]
+                pieces.append(_picked(whole, numbers[place] - (ends[group] - sizes[group])))
+                places.append(place)
+    order = np.argsort(np.concatenate(places), kind="stable")
+    return _picked(tables.concat(pieces), order).combine_chunks()  # how it is cut would show
+
+
+def _picked(table: pa.Table, numbers: NDArray[np.int64]) -> pa.Table:
+    """Rows by number; where they are most of the table, in stretches of it that are not copied."""
+    ends = np.flatnonzero(np.diff(numbers) != 1) + 1
+    if 2 * len(numbers) < len(table) or len(ends) > len(numbers) // STRETCH:
+        return table.take(numbers)
+    starts = [0, *ends.tolist()]
+    stretches = zip(starts, [*ends.tolist(), len(numbers)], strict=True)
+    return tables.concat([table.slice(numbers[a], b - a) for a, b in stretches])
 
 
 def _groups(found: Index, schema: pa.Schema) -> Iterator[pa.Table]:
+    kept: Kept = {}
     for start in range(0, len(found.table), GROUP):
-        yield rows_of(found, found.table.iloc[start : start + GROUP], schema)
+        yield _rows_of(found, found.table.iloc[start : start + GROUP], schema, kept)
 
 
-def _taken(file: tables.ParquetFile, wanted: np.ndarray, schema: pa.Schema) -> pa.Table:
-    """Rows by number, in increasing order, reading only the row groups that hold them."""
-    names = [name for name in schema.names if name in file.schema_arrow.names]
-    sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-    ends = np.cumsum(sizes)
-    pieces = []
-    for group in np.unique(np.searchsorted(ends, wanted, side="right")):
-        first = ends[group] - sizes[group]
-        here = wanted[(wanted >= first) & (wanted < ends[group])] - first
-        pieces.append(tables.with_schema(file.read_row_group(int(group), names).take(here), schema))
-    return tables.concat(pieces)
+def _group(file: tables.ParquetFile, number: int, schema: pa.Schema) -> pa.Table:
+    there = set(file.schema_arrow.names)
+    names = [name for name in schema.names if name in there]
+    return tables.with_schema(
+        file.read_row_group(number, names, use_threads=tables.THREADS), schema
+    )
 
 
 def _timing(folder: Path, found: Index) -> pa.Table:

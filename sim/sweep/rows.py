@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,7 +80,7 @@ def run_rows(points: Sequence[PointRow], outcomes: Mapping[str, Any]) -> pa.Tabl
     ----------
     points : the points that the runs are of
     outcomes : ``of`` (which of the points each run is of), ``replicate``, and one column for
-        whatever else is known of each run, in the order of the table
+        whatever else is known of each run, in the order of the table; a text is that of all
 
     Returns
     -------
@@ -87,16 +88,18 @@ def run_rows(points: Sequence[PointRow], outcomes: Mapping[str, Any]) -> pa.Tabl
     """
     import pyarrow as pa
 
-    of = np.asarray(outcomes["of"], np.int64)
-    columns = {"point": pa.array([p.number for p in points], pa.int64()).take(pa.array(of))}
-    for name in dict.fromkeys(name for p in points for name in p.parameters):
+    of = pa.array(np.asarray(outcomes["of"], np.int64))
+    columns = {"point": pa.array([p.number for p in points], pa.int64()).take(of)}
+    for name in dict.fromkeys(chain.from_iterable(p.parameters for p in points)):
         values = [p.parameters.get(name) for p in points]
-        columns[name] = cast(values, column_type(values)).take(pa.array(of))
-    columns["digest"] = pa.array([p.digest for p in points]).take(pa.array(of))
+        columns[name] = cast(values, column_type(values)).take(of)
+    columns["digest"] = pa.array([p.digest for p in points]).take(of)
     columns["replicate"] = pa.array(outcomes["replicate"], pa.int64())
-    columns["seed"] = pa.array([p.seed for p in points], pa.int64()).take(pa.array(of))
+    columns["seed"] = pa.array([p.seed for p in points], pa.int64()).take(of)
     for name, values in outcomes.items():
-        if name not in ("of", "replicate"):
+        if isinstance(values, str):
+            columns[name] = pa.repeat(values, len(of))
+        elif name not in ("of", "replicate"):
             columns[name] = pa.array(values, _type_of(name))
     return pa.table(columns)
 
@@ -125,15 +128,14 @@ def rows_of_flock(
     points: Sequence[PointRow], names: Sequence[str], flock: FlockResult, seconds: float
 ) -> pa.Table:
     """The rows of runs that were made together; each is given its share of the seconds."""
-    runs = len(flock)
     outcomes: dict[str, Any] = {"of": flock.point, "replicate": flock.replicate}
     outcomes["last_epoch"] = flock.epochs
     for k, name in enumerate(names):
         outcomes[f"alpha.{name}"] = flock.alpha[:, k]
         outcomes[f"success.{name}"] = flock.success[:, k]
     outcomes |= {"stopped": flock.stopped.astype(object), "spent": flock.spent}
-    outcomes |= {"welfare": flock.welfare, "status": [OK] * runs, "error": [""] * runs}
-    return run_rows(points, outcomes | {"seconds": np.full(runs, seconds / runs)})
+    outcomes |= {"welfare": flock.welfare, "status": OK, "error": ""}
+    return run_rows(points, outcomes | {"seconds": np.full(len(flock), seconds / len(flock))})
 
 
 def row_of_failure(

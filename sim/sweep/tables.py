@@ -6,7 +6,6 @@ a fraction in another, or absent. The rules here give the same table however the
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,20 +17,20 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 
+GROUP = 50_000  # rows in a row group of a file, which is read as a whole
+THREADS = False  # one that reads can abort the process as it ends (apache/arrow 34314)
+
+
 class DamagedError(Exception):
     """A file that is no whole table of ours."""
 
 
 def column_type(values: Iterable[Any]) -> pa.DataType:
     """The one type that holds these Python values: of numbers a number, of a mixture text."""
-    return joint_type({_type(value) for value in values})
-
-
-def _type(value: Any) -> pa.DataType:
     import pyarrow as pa
 
-    kinds = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), type(None): pa.null()}
-    return kinds.get(type(value), pa.string())
+    types = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), type(None): pa.null()}
+    return joint_type({types.get(kind, pa.string()) for kind in set(map(type, values))})
 
 
 def joint_type(types: set[pa.DataType]) -> pa.DataType:
@@ -93,8 +92,8 @@ def concat(tables: Sequence[pa.Table]) -> pa.Table:
     """Tables one below the other; of columns that one of them lacks, its rows are empty."""
     import pyarrow as pa
 
-    if len(tables) == 1:
-        return tables[0]
+    if all(table.schema.equals(tables[0].schema) for table in tables[1:]):
+        return pa.concat_tables(tables)
     names = list(dict.fromkeys(name for table in tables for name in table.column_names))
     schema = joint_schema([table.schema for table in tables], names, ())
     return pa.concat_tables([with_schema(table, schema) for table in tables])
@@ -102,18 +101,20 @@ def concat(tables: Sequence[pa.Table]) -> pa.Table:
 
 def encode(table: pa.Table) -> bytes:
     """A table as the bytes of a Parquet file, with a checksum on every page."""
+    import pyarrow as pa
     from pyarrow import parquet
 
-    sink = io.BytesIO()
-    parquet.write_table(table, sink, compression="zstd", write_page_checksum=True)
-    return sink.getvalue()
+    sink, options = pa.BufferOutputStream(), {"compression": "zstd", "write_page_checksum": True}
+    parquet.write_table(table, sink, row_group_size=GROUP, **options)
+    return sink.getvalue().to_pybytes()
 
 
 def decode(content: bytes) -> pa.Table:
     """The table of ``encode``."""
+    import pyarrow as pa
     from pyarrow import parquet
 
-    return parquet.read_table(io.BytesIO(content))
+    return parquet.ParquetFile(pa.BufferReader(content)).read(use_threads=THREADS)
 
 
 def pack(table: pa.Table) -> bytes:
@@ -122,7 +123,7 @@ def pack(table: pa.Table) -> bytes:
 
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as stream:
-        stream.write_table(table)
+        stream.write_table(table.combine_chunks())
     return sink.getvalue().to_pybytes()
 
 
@@ -144,7 +145,7 @@ def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         It is not there (any more).
     """
     with opened(path) as file:
-        return file.read(columns)
+        return file.read(columns, use_threads=THREADS)
 
 
 @contextmanager

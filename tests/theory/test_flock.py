@@ -13,14 +13,17 @@ import pytest
 from learners.errors import ScenarioError
 from learners.measured.table import MeasuredTable
 from sim import flock as flock_module
-from sim import flock_world, kernels_flock
+from sim import flock_people, kernels_flock
 from sim.distributions import TruncatedNormal
 from sim.flock import FlockResult, flocks, refusal, run_flock
+from sim.flock_people import Kept, SharedStreams
 from sim.flock_steps import Lockstep
-from sim.flock_world import Points, SharedStreams, Together, kind_of
+from sim.flock_world import Points, kind_of
 from sim.kernels import respond_one
+from sim.population import make_population
 from sim.runs import RunResult, run
 from sim.scenario import Scenario, from_resolved
+from sim.streams import Streams
 from sim.success_of import success_function
 from sim.trained_table import measured
 from tests.economies import scenario
@@ -191,11 +194,13 @@ def compared(group: int) -> tuple[str, ...]:
     return tuple(ends)
 
 
+@pytest.mark.once(keep=4)
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_random_scenarios_come_out_as_one_by_one(group: int) -> None:
     compared(group)
 
 
+@pytest.mark.once
 def test_the_random_scenarios_end_in_every_way() -> None:
     ends = Counter(end for group in range(GROUPS) for end in compared(group))
     for end in ("settled", "cycle", "epochs"):
@@ -303,11 +308,9 @@ def test_blocks_make_no_difference(people: int, monkeypatch: pytest.MonkeyPatch)
 
 def test_worlds_are_common_to_the_points_and_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn, scores = [], []
-    all_worlds, draw_column = Together.column, flock_world.draw_column
-    monkeypatch.setattr(Together, "column", lambda *a: drawn.append(a[2]) or all_worlds(*a))
-    monkeypatch.setattr(
-        flock_world, "draw_column", lambda *a: drawn.append(a[3]) or draw_column(*a)
-    )
+    monkeypatch.setattr(flock_people, "WORLDS", Kept())
+    plain_uniforms = Streams.uniforms
+    monkeypatch.setattr(Streams, "uniforms", lambda *a: drawn.append(a[1:]) or plain_uniforms(*a))
     plain = TruncatedNormal.scores
     monkeypatch.setattr(
         TruncatedNormal, "scores", lambda law, u: scores.append(u.shape) or plain(law, u)
@@ -315,9 +318,35 @@ def test_worlds_are_common_to_the_points_and_drawn_once(monkeypatch: pytest.Monk
     base = scenario({"population.cost": {"dist": "normal", "mean": 0.3, "sd": 0.15}})
     points = [base.replace({"population.free_riding": f}) for f in (0.1, 0.2, 0.3)]
     run_flock([*points, points[0].replace({"population.cost.mean": 0.4})], range(5))
-    assert drawn.count("cost") == 2
-    assert drawn.count("free_riding") == 3  # a number is the same in all worlds
+    assert drawn == [("cost", 1000)] * 5  # free-riding factors are numbers
     assert scores == [(5, 1000)]  # standard scores, whatever the mean
+
+
+def test_laws_that_are_moved_and_stretched_share_their_numbers() -> None:
+    base = scenario({"population.cost": {"dist": "uniform", "low": 0.0, "high": 0.5}})
+    normal = {"dist": "normal", "mean": 0.3, "sd": 0.1}
+    costs: list[Any] = [normal | {"mean": m} for m in (0.2, 0.4)] + [normal | {"low": 0.0}]
+    costs += [{"dist": "uniform", "low": 0.0, "high": 0.7}, 0.1, 0.2]
+    points = [base, *(base.replace({"population.cost": cost}) for cost in costs)]
+    flock = Lockstep(Points(points, kind_of(base)), [0, 1, 2], False)
+    table, of, at, scale = flock.columns[0]
+    assert len(table) == 3 + 3 + 3 + 1  # uniform, normal, truncated, and none for numbers
+    for p, point in enumerate(points):
+        for w in range(3):
+            e, people = 3 * p + w, make_population(point, Streams(point.seed, w))
+            assert (at[e] + scale[e] * table[of[e]]).tolist() == people.cost.tolist()
+
+
+def test_what_is_kept_of_the_worlds_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flock_people, "KEPT", 1000)
+    kept, drawn = Kept(), []
+
+    def ask(key: int) -> None:
+        kept.get(key, lambda: drawn.append(key) or np.zeros(50))  # 400 bytes
+
+    for key in (1, 2, 1, 2, 3, 1):
+        ask(key)
+    assert drawn == [1, 2, 3, 1]  # the third made room
 
 
 def test_another_world_is_noticed() -> None:
@@ -341,6 +370,7 @@ def test_one_wrong_bit_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_memory_does_not_grow_with_the_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flock_module, "PEOPLE", 50_000)
     monkeypatch.setattr(flock_module, "RECORDS", 10_000)
+    monkeypatch.setattr(flock_people, "KEPT", 100_000)
     base = scenario({"population.cost": UNEVEN, "collectives.union.start": 0.05})
     points = [base.replace({"population.cost.mean": m}) for m in np.linspace(0.1, 0.5, 10)]
 
@@ -374,21 +404,62 @@ def test_draws_at_the_edge_are_those_of_the_exponential() -> None:
 
 
 def check_draws(cost: Any, factor: Any, noise: float, success: float, uniforms: Any) -> None:
-    people, none = len(cost), np.zeros(1, np.int64)
-    join, dues = np.full((1, 2, 1), success), np.zeros((1, 1))
-    membership, counts = np.zeros((1, people), np.int8), np.zeros((1, 1), np.int64)
-    columns = (cost[None], factor[None], np.zeros((1, people), np.uint8), none, none, none)
-    rules = (dues, np.ones((1, 1, 1), bool), np.array([noise]))
-    with np.errstate(divide="ignore"):
-        odds = np.log(1 / uniforms - 1)
+    offers = np.full((2, 1), success)
+    member, moved = chosen((cost, 0.0, 1.0), factor, noise, offers, 0 * cost, uniforms)
+    assert moved == member.sum() > 0
+
+
+def chosen(
+    costs: tuple[Any, float, float], factor: Any, noise: float, offers: Any, was: Any, uniforms: Any
+) -> tuple[Any, int]:
+    """What the loop lets people do, who are asked by the formula as well; costs are at + scale·x.
+
+    ``offers`` (2, 1) is S as people see it who are outside, and as members do.
+    """
+    (x, at, scale), people, none = costs, len(factor), np.zeros(1, np.int64)
+    dues, membership = np.full((1, 1), 0.02), np.asarray(was, np.int8)[None].copy()
+    columns = [(x[None], none, np.array([at]), np.array([scale]))]
+    columns += [(factor[None], none, np.zeros(1), np.ones(1))]
+    with np.errstate(over="ignore"):
+        rough = tuple(each[0].astype(np.float32) for each in columns)
+    odds = kernels_flock.log_odds(uniforms[None]) if noise else np.zeros((1, people), np.float32)
+    counts = np.zeros((1, 1), np.int64)
     expected = respond_one(
-        cost, factor, membership[0], join[0], join[0], dues[0], noise, uniforms
+        at + scale * x, factor, membership[0], offers, offers, dues[0], noise, uniforms
     )  # fmt: skip
-    moved = kernels_flock.everybody_draws(
-        none, columns, membership, counts, rules, join, join, none, uniforms[None], odds[None]
-    )
+    moved = kernels_flock.everybody_chooses(
+        none, (*columns, np.zeros((1, people), np.uint8), none), rough, membership, counts,
+        (dues, np.ones((1, 1, 1), bool), np.array([noise])), offers[None], offers[None], none,
+        uniforms[None], odds,
+    )  # fmt: skip
     assert membership[0].tolist() == expected.tolist()
-    assert moved[0] == counts[0, 0] == expected.sum() > 0
+    assert counts[0, 0] == expected.sum()
+    assert moved[0] == (expected != was).sum()
+    return expected, int(moved[0])
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.1, 300.0])
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_people_a_rounding_away_from_indifference(scale: float, noise: float) -> None:
+    """Costs at which d is 0, or as little off as numbers can be, inside and outside."""
+    rng = np.random.default_rng(2)
+    people, offers = 3000, np.array([[0.6], [0.57]])
+    factor, was = rng.uniform(0, 1, people), rng.integers(0, 2, people)
+    uniforms = rng.random(people)
+    bar = noise * np.log(1 / uniforms - 1)
+    level = (1 - factor) * offers[was, 0] - 0.02 - bar
+    x = (level - 0.3) / scale
+    x += rng.integers(-3, 4, people) * np.spacing(x)
+    states, moved = chosen((x, 0.3, scale), factor, noise, offers, was, uniforms)
+    assert 0.1 < moved / people < 0.9 and 0.1 < states.mean() < 0.9
+
+
+def test_what_float32_cannot_hold_is_asked_by_the_formula() -> None:
+    rng = np.random.default_rng(3)
+    x = np.array([-np.inf, np.inf, 1e300, -1e300, 1e39, 0.1, 0.39, 1e-300] * 200)
+    factor, offers, uniforms = rng.uniform(0, 1, len(x)), np.full((2, 1), 0.4), rng.random(len(x))
+    for noise in (0.0, 1e-40, 1e-3, 1e35):
+        chosen((x, 0.0, 1.0), factor, noise, offers, np.arange(len(x)) % 2, uniforms)
 
 
 # ---------------------------------------------------------------- who must run alone

@@ -28,6 +28,7 @@ def numbers(scenario: Scenario) -> dict[str, float]:
     return {k: v for k, v in flat.items() if isinstance(v, int | float) and k != "schema"}
 
 
+@pytest.mark.once(keep=8)
 @pytest.mark.parametrize("file", FILES)
 def test_every_number_of_the_library_varies_the_same_both_ways(file: str) -> None:
     if "/texts/" in file and not has_tokenizers:
@@ -79,3 +80,24 @@ def test_a_rule_between_numbers_is_kept(monkeypatch: pytest.MonkeyPatch) -> None
         varied(scenario, wrong)
     monkeypatch.setattr(scenario_variation, "broken_rules", lambda *_: [])  # which is what keeps it
     assert varied(scenario, wrong).collectives["guild"].start == 0.6
+
+
+def test_a_copy_that_is_kept_is_of_this_scenario_and_these_values() -> None:
+    base, other = (load(LIBRARY / "experiments/baseline.toml") for _ in range(2))
+    other = other.replace({"epochs": 7})
+    address = "population.cost"
+    made = varied(base, {address: 0.0})
+    assert varied(base, {address: 0.0}) is made  # frozen, and made once
+    assert varied(base, {address: -0.0}).digest == _rebuilt(base, {address: -0.0}).digest
+    assert varied(other, {address: 0.0}).epochs == 7
+    assert varied(base, {"epochs": 1}).epochs == 1
+    with pytest.raises(ScenarioError, match="whole number"):
+        varied(base, {"epochs": 1.0})
+
+
+def test_copies_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scenario_variation, "KEPT", 5)
+    base = load(LIBRARY / "experiments/baseline.toml")
+    for i in range(20):
+        varied(base, {"epochs": i + 1})
+        assert len(scenario_variation._made) <= 5
