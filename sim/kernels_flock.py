@@ -2,8 +2,7 @@
 
 Each function walks the economies ``live`` (L,) and gives back, for each of them, how many people
 moved; memberships and counts are changed in place. No randomness of their own, one thread. The
-choice of one person is the one of :mod:`sim.kernels`. (Numba does not see changes there: whoever
-changes it touches this file too, or the compiled loops here remain what they were.)
+choice of one person is the one of :mod:`sim.kernels`.
 
 Arguments shared by all:
 
