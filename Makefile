@@ -1,6 +1,6 @@
 # Two commands do everything on a fresh clone:
 #   make demo    an environment, the package, and the main scenario with its figures
-#   make test    an environment, linters, types and all tests (again on Python 3.12 if there)
+#   make test    an environment, linters, types and all tests (most again on Python 3.12 if there)
 # Others: make lint, docs, finite-size, screenshots, bench, clean. PYTHON=... picks the interpreter (3.11 or newer).
 
 SHELL  := bash
@@ -21,6 +21,9 @@ PIP     = -m pip install --quiet --disable-pip-version-check -c constraints.txt
 FIGURE := scenarios/literature/hardt-2023/figure-6.toml
 MAIN   := scenarios/experiments/baseline.toml
 JOBS   ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
+# One more than there are cores: many tests wait for a process, a browser or a kill. File by file
+# (tests/conftest.py), in their order: the longest, those of the page, come first.
+SPREAD  = -n $$(($(JOBS) + 1)) --dist loadgroup --no-loadscope-reorder
 
 .PHONY: help demo test lint types pytest test-newer figure finite-size docs bench clean screenshots
 
@@ -69,10 +72,12 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
+# Modules compiled once, also where the environment says otherwise: some hundred tests start Python.
+pytest test-newer: export PYTHONDONTWRITEBYTECODE :=
 # One thread per worker: two processes that each want both cores are slower than either.
 pytest: export OMP_NUM_THREADS := 1
 pytest: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup
+	$(BIN)/python -m pytest -q $(SPREAD)
 
 test-newer: export OMP_NUM_THREADS := 1
 ifeq ($(strip $(NEWER)),)
@@ -81,7 +86,7 @@ test-newer:
 else
 test-newer: $(VENV12)/.test
 	$(VENV12)/bin/python -c 'import mesa, sys; print("Python", sys.version.split()[0], "Mesa", mesa.__version__)'
-	$(VENV12)/bin/python -m pytest -q -n $(JOBS) --dist loadgroup
+	$(VENV12)/bin/python -m pytest -q $(SPREAD) --again
 endif
 
 # What the page looks like, for the README; made by its tests in a real browser.

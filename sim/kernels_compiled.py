@@ -2,7 +2,9 @@
 
 Loops are compiled into one another, and numba looks at the file of the outer one only: it would go
 on with the old inner one after that was mended. So all are kept in a folder named by the contents
-of all their files.
+of all their files. And two processes that compile a loop for two kinds of people at the same moment
+would write both to the same file, so that one might be handed the other's: every file has a name of
+its own.
 """
 
 from __future__ import annotations
@@ -30,9 +32,14 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     def compiled(function: Callable[..., Any]) -> Any:
         before, config.CACHE_DIR = config.CACHE_DIR, folder()
         try:
-            return numba.njit(**options)(function)
+            loop = numba.njit(**options)(function)
         finally:
             config.CACHE_DIR = before
+        if options.get("cache"):
+            file = loop._cache._cache_file
+            name_of = file._data_name
+            file._data_name = lambda number: name_of(int.from_bytes(os.urandom(7), "big"))
+        return loop
 
     return compiled
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import time
 
 from playwright.sync_api import Locator, Page, expect
 
-from .conftest import ROOT
+from .conftest import PATIENCE, ROOT
 
 TALL = {"width": 1280, "height": 1500}
 
@@ -32,9 +33,18 @@ def epoch(page: Page) -> int:
     return int(found[1])
 
 
+def stands_still(page: Page) -> None:
+    """Wait until a second goes by without another epoch: the last words may come late."""
+    until, before = time.monotonic() + 120, -1
+    while (now := epoch(page)) != before:
+        assert time.monotonic() < until, "it goes on"
+        before = now
+        page.wait_for_timeout(1000)
+
+
 def ready(page: Page, pictures: int) -> None:
     """Wait until so many pictures are there, and really are pictures."""
-    expect(page.locator("figure img")).to_have_count(pictures, timeout=60_000)
+    expect(page.locator("figure img")).to_have_count(pictures, timeout=2 * PATIENCE)
     page.wait_for_function(
         "[...document.querySelectorAll('figure img')]"
         ".every(image => image.complete && image.naturalWidth > 300)"

@@ -19,7 +19,7 @@ def test_switching_while_it_plays_and_when_it_is_at_rest_leaves_working_buttons(
     page = visit("?scenario=two-tipping-points&set=revision.rate:0.01")
     ready(page, 4)
     button(page, "▶").click()
-    expect(words(page)).to_contain_text(re.compile(r"Epoch [3-9]\."))
+    expect(words(page)).to_contain_text(re.compile(r"Epoch ([3-9]|\d\d+)\."))
     choose(page, "Scenario", "baseline")
     expect(button(page, "Step")).to_be_enabled()
     expect(words(page)).to_contain_text("Epoch 0.")
@@ -31,6 +31,7 @@ def test_switching_while_it_plays_and_when_it_is_at_rest_leaves_working_buttons(
     expect(words(page)).to_contain_text("Epoch 1.")
 
 
+@pytest.mark.once
 def test_reset_while_it_plays_goes_to_epoch_0_and_it_plays_again(visit: Visit) -> None:
     page = visit("?scenario=two-tipping-points&set=revision.rate:0.01")
     ready(page, 4)
@@ -45,6 +46,7 @@ def test_reset_while_it_plays_goes_to_epoch_0_and_it_plays_again(visit: Visit) -
         assert epoch(page) == 0
 
 
+@pytest.mark.once
 def test_what_cannot_be_shown_leaves_the_list_on_what_is(visit: Visit) -> None:
     page = visit("?scenario=baseline")
     ready(page, 5)
@@ -55,6 +57,7 @@ def test_what_cannot_be_shown_leaves_the_list_on_what_is(visit: Visit) -> None:
     expect(words(page)).to_have_count(1)
 
 
+@pytest.mark.once
 def test_every_slider_shows_its_number(visit: Visit) -> None:
     page = visit("?scenario=baseline")
     ready(page, 5)

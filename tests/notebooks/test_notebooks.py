@@ -48,7 +48,10 @@ def test_it_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert len(tagged) == 1
     tagged[0]["source"], figures = SMALL[name]
     client = NotebookClient(
-        book, timeout=300, resources={"metadata": {"path": str(tmp_path / "notebooks")}}
+        book,
+        timeout=600,
+        startup_timeout=300,
+        resources={"metadata": {"path": str(tmp_path / "notebooks")}},
     )
     client.execute()
     outputs = [out for cell in book.cells for out in cell.get("outputs", [])]
@@ -65,6 +68,8 @@ def test_a_notebook_with_a_broken_cell_would_fail(tmp_path: Path) -> None:
 
     book = nbformat.read(NOTEBOOKS / "3-two-collectives.ipynb", as_version=4)
     book.cells = [*book.cells[:2], nbformat.v4.new_code_cell("alphacrit.load('nowhere.toml')")]
-    client = NotebookClient(book, timeout=60, resources={"metadata": {"path": str(tmp_path)}})
+    client = NotebookClient(
+        book, timeout=600, startup_timeout=300, resources={"metadata": {"path": str(tmp_path)}}
+    )
     with pytest.raises(CellExecutionError, match=r"nowhere\.toml"):
         client.execute()

@@ -121,6 +121,7 @@ def test_label_noise() -> None:
     assert dies(NOISE, platform__label_noise=0)
 
 
+@pytest.mark.once
 def test_suboptimal() -> None:
     this = scenario(WORST)
     joint = this.replace({"platform.worst": "joint_tv"})

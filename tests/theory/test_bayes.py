@@ -215,6 +215,7 @@ def less_sensitive(rng, platform):
     return BayesPlatform(Universe.from_array(base), {"a": strategy("erasure", plan.signal)})
 
 
+@pytest.mark.once(keep=1)
 @pytest.mark.parametrize("kind", ["feature_label", "feature_only", "erasure"])
 def test_exact_success_is_above_the_bound(kind):
     rng = np.random.default_rng([4, len(kind)])
@@ -229,6 +230,7 @@ def test_exact_success_is_above_the_bound(kind):
     assert violated > 20  # a bound that forgets two thirds of what resists is found out
 
 
+@pytest.mark.once(keep=1)
 @pytest.mark.parametrize("which", ["tight", "simple"])
 def test_exact_success_is_above_the_bounds_of_several(which):
     rng = np.random.default_rng([5, len(which)])

@@ -74,6 +74,7 @@ CASES = {
 }
 
 
+@pytest.mark.once(keep=1)
 @pytest.mark.parametrize("case", CASES)
 def test_the_stated_confidence_holds(case):
     """m is in the bracket after every training, in at least 95% of 200 searches."""
@@ -86,6 +87,7 @@ def test_the_stated_confidence_holds(case):
     assert held >= 0.95
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("noise", [binomial_noise(20), None], ids=["noise known", "nothing known"])
 def test_the_guarantee_is_not_an_empty_one(noise):
     """S = S* everywhere is the hardest: each bet is fair, and sooner or later one is lucky. The
@@ -104,6 +106,7 @@ def test_the_guarantee_is_not_an_empty_one(noise):
     assert 0.5 <= unsure < 0.95
 
 
+@pytest.mark.once
 def test_a_low_confidence_is_cheap():
     options = {"target": 0.5, "precision": 0.02, "noise": binomial_noise(50)}
     (_, many), (_, few) = (
@@ -368,6 +371,7 @@ def test_a_single_person_is_narrow_enough():
     assert (found.low, found.high, found.reached) == (0.8, 0.9, True)
 
 
+@pytest.mark.once
 def test_out_of_trainings_a_rough_answer_is_certified():
     """Success of 0 or 1 that hardly depends on the size: what a thousand trainings do know."""
     for seed in range(5):

@@ -78,6 +78,7 @@ def exact_law(world: Scenario) -> dict[tuple[int, ...], float]:
     return paths
 
 
+@pytest.mark.once(keep=1)
 @pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
 def test_the_law_of_two_epochs_is_exact(rules: dict) -> None:
     world = scenario({**SMALL, **rules})
@@ -102,6 +103,7 @@ def test_the_law_of_two_epochs_is_exact(rules: dict) -> None:
         assert stats.chisquare(*zip(*bins, strict=True)).pvalue > LEVEL
 
 
+@pytest.mark.once(keep=1)
 @pytest.mark.parametrize("rules", [{}, LOGIT, {**LOGIT, "revision.rate": 0.3}])
 def test_many_people_go_as_the_limit(rules: dict) -> None:
     world = scenario({**SMALL, **rules, "epochs": 5, "population.size": 100_000_000})

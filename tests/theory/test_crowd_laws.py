@@ -174,6 +174,7 @@ def compare(world: Scenario, engine: str) -> bool:
     return counted
 
 
+@pytest.mark.once(keep=2)
 @pytest.mark.parametrize("first", range(0, 350, 50))
 def test_thresholds_go_where_rows_go(first: int) -> None:
     seeds = range(first, first + 50)
@@ -373,6 +374,7 @@ CASES = [
 ]
 
 
+@pytest.mark.once(keep=3)
 @pytest.mark.parametrize(("kind", "settings", "rules"), CASES)
 def test_two_epochs_have_their_exact_joint_law(kind: type, settings: dict, rules: dict) -> None:
     world = scenario({**settings, "revision": rules}, 2 if settings is TWO else 1)

@@ -215,6 +215,7 @@ def test_colliding_collectives_exclude_each_other():
         assert np.array(stable) == pytest.approx(np.array([[0, 0], [0, 1], [1, 0]]), abs=1e-5)
 
 
+@pytest.mark.once
 def test_disjoint_collectives_in_one_population_tip_at_the_diagonal():
     found = equilibria(scenario(collectives=2))
     both = 0.01 / (1 - 0.375 + 0.02)  # (1−2x)k = (1−θ)x
@@ -295,6 +296,7 @@ def test_logit_with_two_collectives_against_newton():
         assert e.stable == (np.linalg.eigvals(jacobian).real.max() < 1)
 
 
+@pytest.mark.once
 def test_three_collectives():
     found = equilibria(scenario(collectives=3))
     alphas = np.array([e.alpha for e in found])
@@ -374,6 +376,7 @@ def distance(points, one, other):
     return np.abs(one + share[:, None] * way - points).max(axis=1)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kind", THREE)
 def test_every_rest_point_of_a_finite_population_is_listed_or_between_two_ends(kind, tmp_path):
     s = exact_platform(tmp_path, kind)
@@ -400,6 +403,7 @@ def lattice(N):
     return np.array([(i, j, N - i - j) for i in range(N + 1) for j in range(N + 1 - i)]) / N
 
 
+@pytest.mark.once
 def test_where_a_stretch_of_ties_ends(tmp_path):
     """S_b = S_c = 1 while c holds at least 3/11 of the members: theirs is the mark's label a."""
     found = {tuple(np.round(e.alpha, 6)): e for e in equilibria(exact_platform(tmp_path, "unlike"))}
@@ -408,6 +412,7 @@ def test_where_a_stretch_of_ties_ends(tmp_path):
     assert (one.stable, other.stable, found[(0.0, 1.0, 0.0)].stable) == (True, False, True)
 
 
+@pytest.mark.once
 def test_what_is_alike_is_treated_alike(tmp_path):
     """c0 and c1 are the same but for their names, and so is what is said of them."""
     s = exact_platform(tmp_path, "allies")
@@ -419,6 +424,7 @@ def test_what_is_alike_is_treated_alike(tmp_path):
     assert first == pytest.approx(second, abs=1e-12) and first == pytest.approx(0.0727, abs=1e-4)
 
 
+@pytest.mark.once
 def test_at_a_jump_success_is_that_above_it(tmp_path):
     """The list, and the threshold: what carries the collective on, not what it falls from."""
     s = exact_platform(tmp_path, "allies")

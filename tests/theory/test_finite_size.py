@@ -28,6 +28,7 @@ NOISY = {
 SIZES = [1_000, 4_000, 16_000, 64_000]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("changes", [CROWD, NOISY], ids=["drawn costs", "noise"])
 def test_the_distance_falls_as_one_over_root_n(changes: dict) -> None:
     """Fitted slope within four standard errors of −1/2, and an error that excludes 0 and −1.

@@ -115,6 +115,7 @@ def test_tied_collectives_keep_their_members():
     assert alphas(path, "guild")[1] == pytest.approx(0.2)
 
 
+@pytest.mark.once(keep=4)
 @pytest.mark.parametrize("protocol", ["best_response", "logit", "imitation"])
 @pytest.mark.parametrize("activation", ["simultaneous", "sequential"])
 @pytest.mark.parametrize("rate", [1.0, 0.4])

@@ -85,6 +85,7 @@ def test_both_continuous_against_adaptive_quadrature(cost, factor):
         assert pmap.share_at([success])[0] == pytest.approx(expected, abs=1e-8)
 
 
+@pytest.mark.once(keep=3)
 @pytest.mark.parametrize("cost", [0.3, NORMAL, COSTS[-1]])
 @pytest.mark.parametrize("factor", [0.2, BETA, FACTORS[-1]])
 @pytest.mark.parametrize("dues", [0.0, 0.05])

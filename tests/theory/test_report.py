@@ -36,6 +36,7 @@ def test_where_no_size_suffices_numbers_are_null():
     assert len(report["equilibria"]) == 1
 
 
+@pytest.mark.once
 def test_others_are_stated_and_the_reader_is_warned():
     report = equilibria_report(scenario({"collectives.guild.start": 0.05}, collectives=2))
     assert report["collectives"]["union"]["others"] == {"guild": 0.05}
@@ -55,6 +56,7 @@ def test_few_people_who_are_alike_get_their_stationary_law():
     assert "stationary" not in equilibria_report(scenario(mixed))
 
 
+@pytest.mark.once
 def test_the_edge_of_ties_between_two_open_collectives_is_said() -> None:
     from tests import economies
 
@@ -65,6 +67,7 @@ def test_the_edge_of_ties_between_two_open_collectives_is_said() -> None:
     assert not any("every division is at rest" in note for note in notes)
 
 
+@pytest.mark.once
 def test_a_stretch_of_ties_is_told_by_its_two_ends(tmp_path) -> None:
     from tests.theory.test_equilibria import exact_platform
 

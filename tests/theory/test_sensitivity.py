@@ -153,6 +153,7 @@ def ishigami(u: np.ndarray) -> np.ndarray:
 ISHIGAMI = {"first": (0.3139, 0.4424, 0.0), "total": (0.5576, 0.4424, 0.2437)}
 
 
+@pytest.mark.once
 def test_intervals_cover_as_often_as_they_say() -> None:
     hits = []
     for seed in range(25):

@@ -27,18 +27,26 @@ class Binomial:
 
 
 class Logged(Binomial):
-    """Notes each training in a file, takes its time, and dies or fails where it is told to."""
+    """Notes each training in a file, takes its time, and dies or fails where it is told to.
 
-    def __init__(self, log, seconds=0.0, dies_at=-1.0, dies_once=True, fails_at=-1.0, **settings):
+    Waits until so many processes have been noted (``crew``). With the environment variable
+    ``TRAININGS`` only so many go on, the next one waits (to be killed there).
+    """
+
+    def __init__(self, log, seconds=0.0, dies_at=-1.0, dies_once=True, fails_at=-1.0, crew=1,
+                 **settings):  # fmt: skip
         super().__init__(**settings)
         self.log, self.seconds, self.fails_at = Path(log), seconds, fails_at
-        self.dies_at, self.dies_once = dies_at, dies_once
+        self.dies_at, self.dies_once, self.crew = dies_at, dies_once, crew
 
     def __call__(self, alpha, rng):
         size = float(alpha[0])
         with open(self.log, "a") as file:
             file.write(f"{size} {os.getpid()} {os.environ.get('OMP_NUM_THREADS')}\n")
         time.sleep(self.seconds)
+        end = time.monotonic() + 120
+        while not self._may_go_on() and time.monotonic() < end:
+            time.sleep(0.01)
         died = self.log.with_suffix(".died")
         if size == self.dies_at and not (self.dies_once and died.exists()):
             died.touch()
@@ -46,6 +54,11 @@ class Logged(Binomial):
         if size == self.fails_at:
             raise FloatingPointError("the loss is nan")
         return super().__call__(alpha, rng)
+
+    def _may_go_on(self):
+        lines = [line.split() for line in self.log.read_text().splitlines()]
+        few = len(lines) <= int(os.environ.get("TRAININGS", len(lines)))
+        return few and len({pid for _, pid, _ in lines}) >= self.crew
 
 
 def two(people=100):

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import numpy as np
@@ -148,8 +149,10 @@ def test_a_writer_killed_at_any_moment_leaves_only_whole_files(tmp_path):
         )  # fmt: skip
         with writer:
             assert writer.stdout.readline() == b"started\n"
+            while not any(tmp_path.rglob("*.json")):
+                time.sleep(0.01)
             try:
-                writer.wait(timeout=0.3)
+                writer.wait(timeout=0.2)
             except subprocess.TimeoutExpired:
                 writer.send_signal(signal.SIGKILL)
         assert writer.returncode == -signal.SIGKILL

@@ -406,6 +406,7 @@ def test_a_map_of_one_collective_is_refused_and_small_thresholds_are_enlarged() 
 # ── all of them ──────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.once(keep=1)
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -421,6 +422,7 @@ def test_figures_for_picks_those_that_apply(name: str, expected: list[str]) -> N
     ]
 
 
+@pytest.mark.once(keep=1)
 @pytest.mark.parametrize(
     ("name", "stem"),
     [
@@ -460,6 +462,7 @@ def test_settings_of_matplotlib_and_pyplot_are_left_alone(tmp_path: Path) -> Non
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
+@pytest.mark.once(keep=1)
 @pytest.mark.parametrize("name", ["two-tipping-points", "colliding-signals"])
 def test_no_text_is_cut_off_at_the_edge_of_the_figure(name: str) -> None:
     for stem, figure in figures.figures_for(scenario(name), run_many(scenario(name), 2)).items():

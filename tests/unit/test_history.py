@@ -105,7 +105,8 @@ def test_a_long_run_needs_no_more_memory_than_a_short_one(monkeypatch: pytest.Mo
         kept.add(e, [e % 100], [0.5], 0.0)
     tracemalloc.stop()
     assert len(held) == 10
-    assert held[-1] - held[1] < 20_000  # bytes; 8 blocks of tuples would be some 4 MB
+    # Bytes, of other threads for instance; 8 blocks of tuples would be some 4 MB.
+    assert held[-1] - held[1] < 200_000
 
 
 def test_a_full_disk_is_a_message(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -224,6 +224,7 @@ def _with(changes: dict[str, Any]) -> Any:
     return scenario(changes)
 
 
+@pytest.mark.once(keep=3)
 @pytest.mark.parametrize("rule", LAWS)
 @pytest.mark.usefixtures("own_draws")
 def test_chance_has_the_law_of_the_reference(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,6 +240,7 @@ def test_chance_has_the_law_of_the_reference(rule: str, monkeypatch: pytest.Monk
     assert _alike(fast[:, :1] + 3, plain[:, :1]) < LEVEL  # it would notice three members too many
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("own_draws")
 def test_the_law_of_a_share_in_turn_is_not_that_of_a_share_at_once() -> None:
     """The comparison sees whether success is renewed within the epoch."""

@@ -13,6 +13,7 @@ import pytest
 from sim import kernels_compiled
 
 INNER = "from {home} import njit\n\n\n@njit(cache=True)\ndef inner(x):\n    return x + {more}\n"
+HOME = "sim.kernels_compiled"
 OUTER = """from {home} import njit
 from sim.kernels_inner import inner
 
@@ -36,17 +37,20 @@ def answer(package: Path, home: str, more: int) -> str:
     (package / "sim" / "kernels_inner.py").write_text(INNER.format(home=home, more=more))
     (package / "sim" / "kernels_outer.py").write_text(OUTER.format(home=home))
     code = "from sim.kernels_outer import outer; print(outer(1), outer.stats.cache_hits)"
+    return run(package, code).split("Counter")[0].strip()
+
+
+def run(package: Path, code: str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(package)}
     environment.pop("NUMBA_CACHE_DIR", None)
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", code], env=environment, cwd=package, capture_output=True,
         text=True, check=True,
-    )  # fmt: skip
-    return done.stdout.split("Counter")[0].strip()
+    ).stdout  # fmt: skip
 
 
 def test_what_was_compiled_into_another_loop(package: Path) -> None:
-    given = [answer(package, "sim.kernels_compiled", more)[0] for more in (1, 5, 5)]
+    given = [answer(package, HOME, more)[0] for more in (1, 5, 5)]
     assert given == ["2", "6", "6"]
     kept = list((package / "sim" / "__pycache__").glob("loops-*"))
     assert len(kept) == 2
@@ -79,3 +83,15 @@ def test_a_folder_that_cannot_be_written_to(
     kernels_compiled.folder.cache_clear()
     assert kernels_compiled.folder() == ""
     kernels_compiled.folder.cache_clear()
+
+
+def test_no_two_files_have_the_same_name(package: Path) -> None:
+    """Whoever writes them: an index may be overwritten, but never says that one is the other."""
+    (package / "sim" / "kernels_inner.py").write_text(INNER.format(home=HOME, more=1))
+    code = "from sim.kernels_inner import inner; inner({}); inner({})"
+    for first, second in (("1", "1.0"), ("1j", "1.0")):  # the index is lost in between
+        for index in package.rglob("*.nbi"):
+            index.unlink()
+        run(package, code.format(first, second))
+    names = {path.name for path in package.rglob("*.nbc")}
+    assert len(names) == 4

@@ -177,6 +177,7 @@ def _random_people(rng: np.random.Generator, size: int) -> tuple[Any, float]:
     return (cost, factor, group), float(np.clip(success, 0.0, 1.0))
 
 
+@pytest.mark.once
 def test_blocks_of_people_decide_as_the_formula() -> None:
     """Blocks that are full or not, several collectives, small and wide columns, all or some."""
     rng = np.random.default_rng(5)

@@ -40,6 +40,7 @@ def pixels(picture: Picture, shown: Frame) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(picture.png())), int)
 
 
+@pytest.mark.once(keep=1)
 @pytest.mark.parametrize("name", ["principal", "colliding-signals", "network-seed"])
 def test_every_picture_moves_with_the_run_and_comes_back_to_the_same_pixels(name: str) -> None:
     this = scenario(name, population__size=1000)

@@ -217,7 +217,7 @@ def test_nothing_is_trained_twice(tmp_path):
 def test_processes_use_one_thread_each_and_the_environment_is_left_alone(tmp_path, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     before = dict(os.environ)
-    measure(logged(tmp_path, seconds=0.2), SIZES, 1, workers=2, cache=Cache(tmp_path / "c"))
+    measure(logged(tmp_path, crew=2), SIZES, 1, workers=2, cache=Cache(tmp_path / "c"))
     assert dict(os.environ) == before
     lines = trainings(tmp_path)
     assert {threads for _, _, threads in lines} == {"1"}
@@ -235,9 +235,11 @@ def test_a_process_that_dies_is_replaced_and_nothing_is_lost(tmp_path):
 def test_processes_that_always_die_are_given_up(tmp_path):
     setup = logged(tmp_path, dies_at=0.1, dies_once=False)
     cache = Cache(tmp_path / "c")
-    with pytest.raises(MissingError, match=r"died \(out of memory\?\); \d+ measurements are miss"):
+    with pytest.raises(MissingError, match=r"died \(out of memory\?\); \d measurements") as said:
         measure(setup, SIZES, 1, workers=2, cache=cache)
-    assert sum(entry.measurements for entry in cache.entries()) >= 2
+    # The third is begun when one of the first two is on disk; the other may die with it.
+    kept = sum(entry.measurements for entry in cache.entries())
+    assert kept >= 1 and f"; {5 - kept} measurements" in str(said.value)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -262,6 +264,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.once(keep=1)
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_killed_measure_resumes_and_loses_no_measurement(tmp_path, workers):
     """SIGKILL it half way: what is on disk is whole, and only what is missing is trained."""
@@ -270,7 +273,7 @@ def test_a_killed_measure_resumes_and_loses_no_measurement(tmp_path, workers):
     cache = Cache(tmp_path / "cache")
     process = subprocess.Popen(
         [sys.executable, script, tmp_path / "log", cache.folder, str(workers)],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT), "TRAININGS": "20"},
         stderr=subprocess.DEVNULL,  # where multiprocessing tells of what a kill leaves
     )
     _wait(lambda: len(trainings(tmp_path)) >= 10)
@@ -299,7 +302,7 @@ def _files(cache):
     }
 
 
-def _wait(what, seconds=30.0):
+def _wait(what, seconds=120.0):
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, "waited in vain"

@@ -63,6 +63,7 @@ def test_a_slider_that_rests_keeps_the_value_of_the_file() -> None:
     assert changes(knobs, {COST: 0.31}, 0) == {COST: 0.31}
 
 
+@pytest.mark.once(keep=2)
 @pytest.mark.parametrize(
     "path", sorted((SCENARIOS / "experiments").glob("*.toml")), ids=lambda path: path.stem
 )

@@ -35,15 +35,15 @@ def test_a_loop_that_still_plays_the_model_before_reset_steps_nothing() -> None:
     def loop() -> None:  # as Mesa's: it looks for the model each time it wakes
         stages[-1].step()
         before.set()
-        assert after.wait(10)
+        assert after.wait(60)
         stages[-1].step()
 
     thread = threading.Thread(target=loop)
     thread.start()
-    assert before.wait(10)
+    assert before.wait(60)
     stages.append(Stage(play=play))  # Reset
     after.set()
-    thread.join(10)
+    thread.join(60)
     assert [stage.steps for stage in stages] == [1, 0]
     stages[-1].step()
     assert stages[-1].steps == 1
@@ -92,13 +92,13 @@ def test_what_fails_while_it_is_drawn_is_said_and_the_page_goes_on(
     drawing = painter.Painter(publish)
     stage = Stage(play=Play((scenario("baseline"),)))
     drawing.show(stage)
-    assert seen.wait(30)
+    assert seen.wait(60)
     assert shown[0].panels == () and "could not be drawn: TypeError" in shown[0].problem
     monkeypatch.setattr(painter, "happening", lambda *_: "as ever")
     seen.clear()
     drawing.show(stage)
-    assert seen.wait(30)
-    deadline = time.monotonic() + 30
+    assert seen.wait(60)
+    deadline = time.monotonic() + 60
     while not (shown[-1].panels and "no tipping" in shown[-1].panels[0].note):
         assert time.monotonic() < deadline
         drawing.show(stage)
@@ -115,7 +115,7 @@ def test_a_worker_keeps_an_error_for_the_page() -> None:
         raise RuntimeError("out of memory")
 
     worker.start(fails)
-    assert worker.wait(10) and changed.is_set()
+    assert worker.wait(60) and changed.wait(60)
     assert str(worker.error) == "out of memory" and not worker.stopped
 
 
@@ -147,8 +147,8 @@ class Slow:
         publish = Economy.publish
 
         def slowly(economy: Economy) -> None:
-            for part in range(1000):
-                tell("training", part, 1000)
+            for part in range(12_000):  # two minutes, if nobody stops it
+                tell("training", part, 12_000)
                 self.heard.set()
                 if self.may_end.wait(0.01):
                     break
@@ -172,14 +172,13 @@ def test_a_training_shows_progress_and_leaves_the_economy_alone_when_stopped(
     slow.may_end.clear()
     slow.heard.clear()
 
-    began = time.monotonic()
-    stage.step()
-    assert time.monotonic() - began < 0.5  # at once: the page stays awake
-    assert slow.heard.wait(10) and stage.busy
+    stage.step()  # comes back while the training goes on: the page stays awake
+    assert stage.busy
+    assert slow.heard.wait(60) and stage.busy
     stage.step()  # nothing while it trains
     assert stage.worker.progress is not None and stage.worker.progress[0] == "training"
     stage.stop()
-    assert stage.worker.wait(10) and stage.worker.stopped
+    assert stage.worker.wait(60) and stage.worker.stopped
     after = stage.frames()[0]
     np.testing.assert_array_equal(before.membership, after.membership)
     assert len(before.epoch) == len(after.epoch) == 2

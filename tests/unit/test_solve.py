@@ -95,6 +95,7 @@ def payments(size: int, cost: float = 0.3, free_riding: float = 0.2, k: float = 
     return sum(max(0.0, cost - (s[i] - free_riding * s[i - 1])) for i in turns)
 
 
+@pytest.mark.once(keep=1)
 @pytest.mark.parametrize("size", [1_000, 10_000])
 def test_the_budget_of_identical_people_brackets_the_closed_form(size: int) -> None:
     scenario = loads(PRINCIPAL).replace({"population.size": size})

@@ -182,6 +182,7 @@ def test_help_has_examples(call: Call) -> None:
     assert "4 a sweep ended with failed runs" in plain(call("--help").out)
 
 
+@pytest.mark.once(keep=1)
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_with_130_and_keeps_what_is_done(
     call: Call, tmp_path: Path, sent: int

@@ -142,10 +142,10 @@ def test_killed_five_times_at_random_moments_and_resumed(whole: Path, tmp_path: 
     chance, on_disk = random.Random(5), 0
     for _ in range(5):
         begun = len(logged_runs(log))
-        few = f"few {begun + 2}"  # of 18: however slow this process is, the other cannot finish
+        few = f"few {begun + 3}"  # of 18: however slow this process is, the other cannot finish
         process = _python(code, str(folder), SWEEP_LOG=str(log), SWEEP_TROUBLE=few)
         until = time.monotonic() + 240
-        while len(logged_runs(log)) < begun + 2:
+        while len(logged_runs(log)) < begun + 3:  # the first chunk has two runs at most
             assert process.poll() is None and time.monotonic() < until
             time.sleep(0.005)
         time.sleep(chance.uniform(0.0, 0.05))
@@ -157,7 +157,7 @@ def test_killed_five_times_at_random_moments_and_resumed(whole: Path, tmp_path: 
     outcome = sweep(plan(), folder, Options(resume=True))
     assert outcome.found == on_disk >= 5 and outcome.complete
     same(folder, whole)
-    assert len(logged_runs(log)) <= on_disk + 2 * 5  # hardly anything was made twice
+    assert len(logged_runs(log)) <= on_disk + 3 * 5  # hardly anything was made twice
 
 
 def _python(code: str, *argv: str, **environment: str) -> subprocess.Popen[bytes]:
