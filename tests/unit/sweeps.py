@@ -89,11 +89,15 @@ def together_slowly(job: Job, chunk: Chunk, begin: Any, keep: Any) -> Made:
 
 def trouble(point: int, replicate: int) -> None:
     """What ``SWEEP_TROUBLE`` says happens at run (2, 1): ``once`` or ``always`` it kills its
-    process, or it hangs; ``slow``: every run takes 0.05 s; ``few``: a number of runs is begun,
-    the next one waits (to be killed there)."""
+    process, or it hangs; ``few``: a number of runs is begun, the next one waits (to be killed
+    there); ``gate``: the next ones wait until the file ``gate_of`` is there."""
     what, log = os.environ.get("SWEEP_TROUBLE", ""), Path(os.environ["SWEEP_LOG"])
-    if what == "slow":
-        time.sleep(0.05)
+    if what.startswith("gate") and logged_runs(log).index((point, replicate)) >= int(
+        what.split()[1]
+    ):
+        Path(f"{log}.waits-{os.getpid()}").touch()
+        while not gate_of(log).exists():
+            time.sleep(0.01)
     if what.startswith("few") and len(logged_runs(log)) > int(what.split()[1]):
         time.sleep(600)
     if (point, replicate) != (2, 1):
@@ -104,6 +108,16 @@ def trouble(point: int, replicate: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "hang":
         time.sleep(600)
+
+
+def gate_of(log: Path) -> Path:
+    """What runs wait for."""
+    return Path(f"{log}.open")
+
+
+def waiting(log: Path) -> list[int]:
+    """The processes that wait there."""
+    return [int(path.name.rpartition("-")[2]) for path in log.parent.glob(f"{log.name}.waits-*")]
 
 
 def logged_runs(path: Path) -> list[tuple[int, int]]:
