@@ -6,7 +6,6 @@ them once, and measurements come back, to be kept in this machine's cache as soo
 
 from __future__ import annotations
 
-import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from learners.errors import MissingError
 from learners.measured.bench import Bench, Measurement
 from learners.measured.cache import Cache
-from sim.ray_nodes import LOCAL, Files, Nodes, lay_out, named_files, read_files
+from sim.ray_nodes import LOCAL, Files, Nodes, lay_out, named_files, own_folder, read_files
 
 if TYPE_CHECKING:
     from learners.measured.workers import Point
@@ -99,5 +98,5 @@ def _train(shipped: Shipment, sizes: tuple[float, ...], replicate: int) -> Measu
     key = f"{shipped.setup.digest} {shipped.files.digest} {shipped.seed}"
     if key not in _benches:
         here = replace(shipped.setup, folder=str(lay_out(shipped.files)))
-        _benches[key] = Bench(here, shipped.seed, Cache(tempfile.mkdtemp(prefix="alphacrit-")))
+        _benches[key] = Bench(here, shipped.seed, Cache(own_folder()))
     return _benches[key].measure(sizes, replicate)

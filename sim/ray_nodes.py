@@ -7,11 +7,12 @@ import math
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from learners.errors import MissingError, ResultsError
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 LOCAL = "ray"
 RETRIES = 3  # of a task whose process or node died, by Ray itself
 STORE = 200 * 2**20  # bytes of a local object store
+IN_USE = ".in-use"  # the file by which a process says that a folder is its
+MOMENT = 60.0  # seconds in which a new folder may not be locked yet
+_locks: list[IO[str] | None] = []  # held as long as this process lives
 _laid_out: dict[str, Path] = {}  # of a worker process: where shipped files lie
 
 
@@ -160,7 +164,7 @@ def read_files(folder: Path, names: Iterable[str]) -> Files:
 def lay_out(files: Files) -> Path:
     """A folder of this machine to which the files are relative; made once in each process."""
     if files.digest not in _laid_out:
-        root = Path(tempfile.mkdtemp(prefix="alphacrit-"))
+        root = own_folder()
         up = max((Path(name).parts.count("..") for name, _ in files.contents), default=0)
         folder = root.joinpath(*(["here"] * up))
         folder.mkdir(parents=True, exist_ok=True)
@@ -170,3 +174,32 @@ def lay_out(files: Files) -> Path:
             path.write_bytes(content)
         _laid_out[files.digest] = folder
     return _laid_out[files.digest]
+
+
+def own_folder() -> Path:
+    """A new folder for as long as this process lives.
+
+    Ray ends its workers without notice. So a lock says that a folder is in use, and whoever makes
+    one removes those that are not.
+    """
+    for lock in Path(tempfile.gettempdir()).glob(f"alphacrit-*/{IN_USE}"):
+        with suppress(OSError):
+            if time.time() - lock.stat().st_mtime > MOMENT and (held := _locked(lock)):
+                shutil.rmtree(lock.parent, ignore_errors=True)
+                held.close()
+    folder = Path(tempfile.mkdtemp(prefix="alphacrit-"))
+    _locks.append(_locked(folder / IN_USE))
+    return folder
+
+
+def _locked(path: Path) -> IO[str] | None:
+    """The file, locked until it is closed; None where another process has it."""
+    import fcntl  # where there is Ray there is this, but on Windows
+
+    file = path.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file

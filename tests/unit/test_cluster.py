@@ -89,6 +89,32 @@ def test_files_are_laid_out_by_their_content(tmp_path: Path) -> None:
     assert ray_nodes.lay_out(ray_nodes.read_files(tmp_path, ["a.csv"])) == second
 
 
+IN_A_FOLDER = "from sim.ray_nodes import own_folder; print(own_folder()); import time; "
+
+
+def test_folders_of_processes_that_are_gone_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of those that were killed; not of those that live, nor what somebody else left there."""
+    pytest.importorskip("fcntl")
+    (tmp_path / "alphacrit-other").mkdir()
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    call = [sys.executable, "-uc", IN_A_FOLDER + "time.sleep(600)"]
+    both = [subprocess.Popen(call, env=environment, stdout=subprocess.PIPE) for _ in range(2)]
+    killed, living = (Path(p.stdout.readline().decode().strip()) for p in both if p.stdout)
+    both[0].kill()
+    both[0].wait()
+    monkeypatch.setattr(ray_nodes.tempfile, "tempdir", str(tmp_path))
+    first = ray_nodes.own_folder()  # they are new: it does not look at them
+    monkeypatch.setattr(ray_nodes, "MOMENT", -1.0)
+    second = ray_nodes.own_folder()
+    left = {path.name for path in tmp_path.iterdir()}
+    both[1].kill()
+    both[1].wait()
+    assert left == {"alphacrit-other", living.name, first.name, second.name}
+    assert killed.name not in left
+
+
 # ---------------------------------------------------------------- two nodes
 
 
