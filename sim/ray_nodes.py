@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from learners.errors import MissingError, ResultsError
 
@@ -24,7 +24,6 @@ RETRIES = 3  # of a task whose process or node died, by Ray itself
 STORE = 200 * 2**20  # bytes of a local object store
 IN_USE = ".in-use"  # the file by which a process says that a folder is its
 MOMENT = 60.0  # seconds in which a new folder may not be locked yet
-_locks: list[IO[str] | None] = []  # held as long as this process lives
 _laid_out: dict[str, Path] = {}  # of a worker process: where shipped files lie
 
 
@@ -184,22 +183,22 @@ def own_folder() -> Path:
     """
     for lock in Path(tempfile.gettempdir()).glob(f"alphacrit-*/{IN_USE}"):
         with suppress(OSError):
-            if time.time() - lock.stat().st_mtime > MOMENT and (held := _locked(lock)):
+            if time.time() - lock.stat().st_mtime > MOMENT and (held := _locked(lock)) >= 0:
                 shutil.rmtree(lock.parent, ignore_errors=True)
-                held.close()
+                os.close(held)
     folder = Path(tempfile.mkdtemp(prefix="alphacrit-"))
-    _locks.append(_locked(folder / IN_USE))
+    _locked(folder / IN_USE)  # and never closed
     return folder
 
 
-def _locked(path: Path) -> IO[str] | None:
-    """The file, locked until it is closed; None where another process has it."""
+def _locked(path: Path) -> int:
+    """A descriptor of the file, locked until it is closed; −1 where another process has it."""
     import fcntl  # where there is Ray there is this, but on Windows
 
-    file = path.open("a")
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.close()
-        return None
+        os.close(file)
+        return -1
     return file

@@ -103,14 +103,14 @@ def test_folders_of_processes_that_are_gone_are_removed(
     both = [subprocess.Popen(call, env=environment, stdout=subprocess.PIPE) for _ in range(2)]
     killed, living = (Path(p.stdout.readline().decode().strip()) for p in both if p.stdout)
     both[0].kill()
-    both[0].wait()
+    both[0].communicate()
     monkeypatch.setattr(ray_nodes.tempfile, "tempdir", str(tmp_path))
     first = ray_nodes.own_folder()  # they are new: it does not look at them
     monkeypatch.setattr(ray_nodes, "MOMENT", -1.0)
     second = ray_nodes.own_folder()
     left = {path.name for path in tmp_path.iterdir()}
     both[1].kill()
-    both[1].wait()
+    both[1].communicate()
     assert left == {"alphacrit-other", living.name, first.name, second.name}
     assert killed.name not in left
 
