@@ -101,7 +101,7 @@ def sweep(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run every point of a scenario's [sweep], times its replications.
+    """Run every point of a scenario's sweep table, times its replications.
 
     A sweep can be killed at any moment and goes on with --resume; Ctrl-C lets runs that are made
     together end, a second one does not. A run that fails is a row with its error; the command then

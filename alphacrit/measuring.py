@@ -148,7 +148,7 @@ def measure(
         raise SizesError(f'--out: got "{path}"; must end in .parquet, the only kind of table here')
     _require_replaceable(path)
     clock = time.perf_counter()
-    with told, listening(told.hear):
+    with told, listening(told.hear), terminal.aside(on):
         table = learning.learn(
             s, sizes, replicates, workers=workers, cache=cache, progress=told,
             elsewhere=None if on is None else RayTrainings(s, on, workers, gpus_per_run),

@@ -136,7 +136,7 @@ def perform(
                 job, on, cpus=options.workers, gpus_per_run=gpus_per_run, points=plan.points
             )
 
-    with terminated_as_interrupted(), Told(quiet) as told:
+    with terminated_as_interrupted(), terminal.aside(on), Told(quiet) as told:
         done = runner.sweep(plan, folder, options, tell=told, crew=crew)
     for message in done.messages:
         terminal.complain(message)
@@ -208,7 +208,7 @@ def show_trial(document: dict[str, Any]) -> None:
         terminal.say(f"one run takes {terminal.number(d['seconds_per_run'] * 1000, 3)} ms ({how})")
         took, room = duration(d["seconds"]), size(d["bytes"])
         terminal.say(f"about {took} with -j {d['workers']}, {room} on disk")
-    else:
+    elif d["to_make"]:
         terminal.say(f"the run that was tried failed, so there is no estimate: {d['status']}")
     for note in d["notes"]:
         terminal.say_prose(note)

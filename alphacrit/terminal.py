@@ -11,7 +11,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from typing import Any
 
 from rich.console import Console
@@ -64,6 +64,11 @@ def _write(text: str) -> None:
 def complain(text: str) -> None:
     """A message to stderr, not wrapped: editors find ``file:line`` in it."""
     err().print(text, soft_wrap=True)
+
+
+def aside(on: str | None) -> AbstractContextManager[Any]:
+    """While a cluster works: what Ray prints goes to stderr, for stdout is the document's."""
+    return nullcontext() if on is None else redirect_stdout(sys.stderr)
 
 
 def say_json(document: Any) -> None:

@@ -85,7 +85,8 @@ def revise(economy: Economy, count: int, *, ordered: bool) -> int | None:
     if ordered:
         from sim.sweeps import in_turn
 
-        return in_turn(economy) if everybody and draws(economy) else None
+        fits = everybody and draws(economy) and not economy.measures_itself
+        return in_turn(economy) if fits else None
     if everybody and not logit:
         return respond(economy, count)
     if not (draws(economy) if everybody else by_coin(economy, count)):
@@ -209,8 +210,8 @@ def _best_of_several(economy: Economy, chosen: NDArray[np.uint8] | None) -> int:
         who = None if chosen is None else chosen[start:stop]
         return kernels_several.respond(hers, states, counts, success, dues, masks, who), counts
 
+    people.moved()
     parts = in_parts(people.size, part, PART)
-    people.answered = None
     people.counts[:] = sum(counts for _, counts in parts)
     return sum(moved for moved, _ in parts)
 
@@ -223,11 +224,12 @@ def _by_class(economy: Economy, offer: Choice, chosen: NDArray[np.uint8]) -> int
     people, kept = economy.population, _kept(economy, Classes, kernels.classes)
     of, given = kept[:5], (columns(economy.population), economy.population.membership, offer.rules)
     last, answered = people.answered, Answered(kept, offer.top, offer.label)
+    people.moved()
     if last is not None and last.kept is kept and last.label == offer.label and not chosen.size:
         moved, counts = kernels.respond_again(last.top, of, offer.top, offer.label, *given)
         if moved >= 0:
             people.counts[:] = counts[1:]
-            people.answered = answered
+            people.rest(answered)
             return moved
 
     def part(start: int, stop: int) -> tuple[int, NDArray[np.int64]]:
@@ -238,7 +240,7 @@ def _by_class(economy: Economy, offer: Choice, chosen: NDArray[np.uint8]) -> int
         people.recount()
     else:
         people.counts[:] = np.add.reduce([counts for _, counts in parts])[1:]
-        people.answered = None if people.has_views else answered
+        people.rest(answered)
     return sum(moved for moved, _ in parts)
 
 

@@ -163,12 +163,13 @@ def _one(d, m, noise, uniform):
 
 @njit(cache=True)
 def sequential_one(
-    rows, cost, free_riding, group, membership, curve, pivotal, count, dues, eligible, noise,
+    rows, cost, free_riding, group, membership, seen, curve, pivotal, count, dues, eligible, noise,
     uniforms,
 ):  # fmt: skip
-    """One collective, people in order, success renewed after each; changes ``membership``.
+    """One collective, people in order, success renewed after each move; changes ``membership``.
 
-    ``curve`` (N+2,) is S at 0, 1, … N members (its last entry repeats); returns the new count.
+    ``seen`` is the success before the first move; ``curve`` (N+2,) is S at 0, 1, … N members (its
+    last entry repeats); returns the new count.
     """
     for t in range(rows.size):
         i = rows[t]
@@ -178,11 +179,13 @@ def sequential_one(
         if pivotal:
             s_in, s_out = curve[count + 1 - m], curve[count - m]
         else:
-            s_in = s_out = curve[count]
+            s_in = s_out = seen
         d = s_in - free_riding[i] * s_out - cost[i] - dues[0]
         pick = _one(d, m, noise, uniforms[t] if noise > 0.0 else 0.0)
-        count += pick - m
-        membership[i] = pick
+        if pick != m:
+            count += pick - m
+            membership[i] = pick
+            seen = curve[count]
     return count
 
 

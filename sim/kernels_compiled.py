@@ -27,7 +27,8 @@ KEPT = 2  # folders of other versions, of which one may be in use
 
 
 def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """:func:`numba.njit` with ``options``, kept in :func:`folder`."""
+    """:func:`numba.njit` with ``options``, kept in :func:`folder` (if there is one)."""
+    options["cache"] = bool(options.get("cache") and folder())
 
     def compiled(function: Callable[..., Any]) -> Any:
         before, config.CACHE_DIR = config.CACHE_DIR, folder()
@@ -35,7 +36,7 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
             loop = numba.njit(**options)(function)
         finally:
             config.CACHE_DIR = before
-        if options.get("cache"):
+        if options["cache"]:
             file = loop._cache._cache_file
             name_of = file._data_name
             file._data_name = lambda number: name_of(int.from_bytes(os.urandom(7), "big"))
@@ -46,7 +47,7 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
 @cache
 def folder() -> str:
-    """Where compiled loops are kept; "" where there is no room: then numba sees to it."""
+    """Where compiled loops are kept; "" where nothing can be: they last as long as the process."""
     sources = [*HERE.glob("kernels*.py"), HERE.parent / "learners" / "several.py"]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(sources))).hexdigest()
     homes = [HERE / "__pycache__", Path(AppDirs("alphacrit", appauthor=False).user_cache_dir)]

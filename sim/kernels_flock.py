@@ -218,8 +218,8 @@ def revisers_in_turn(
         before = membership[e].copy()
         counts[e, 0] = sequential_one(
             who[world[e]], _column(cost, e, c), _column(free_riding, e, f), group[group_of[e]],
-            membership[e], curves[curve_of[e]], pivotal, counts[e, 0], dues[e], eligible[e],
-            noise[e], uniforms[world[e]],
+            membership[e], curves[curve_of[e]][counts[e, 0]], curves[curve_of[e]], pivotal,
+            counts[e, 0], dues[e], eligible[e], noise[e], uniforms[world[e]],
         )  # fmt: skip
         for i in range(before.size):
             moved[a] += before[i] != membership[e, i]

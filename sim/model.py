@@ -125,7 +125,7 @@ class Economy(PeopleModel, mesa.Model):
         if self.success.sees_people:  # each person is a data point of the platform
             self._points = self.success.draw_people(size, self.streams.data)
             self.success = self.success.attach(self._points)
-        if engine == "auto" and compiled is not None:
+        if engine == "auto" and (compiled is not None or self.measures_itself):
             engine = "rows"
         self.crowd: Crowd | None = choose_crowd(
             scenario, self.success, self.streams, engine, own_rules=agent_class is not Person
@@ -256,6 +256,12 @@ class Economy(PeopleModel, mesa.Model):
         except CountingError:
             assert self.population is not None  # made here: from now on people are rows
             return revision.revise(self)
+
+    @property
+    def measures_itself(self) -> bool:
+        """Whether a subclass says otherwise what people see: then it is asked after every move."""
+        own = type(self)
+        return own.publish is not Economy.publish or own.measure is not Economy.measure
 
     def offers(self) -> Offers:
         """What people see who are only counted, both (K+1, K)."""

@@ -70,11 +70,7 @@ def renewing(economy: Economy) -> Iterator[Callable[[], None]]:
 
     That is :meth:`Economy.publish`, or the same success by a quicker way.
     """
-    from sim.model import Economy
-
-    own = type(economy)
-    overridden = own.publish is not Economy.publish or own.measure is not Economy.measure
-    success_at = None if overridden else _success_at(economy)
+    success_at = None if economy.measures_itself else _success_at(economy)
     if success_at is None:
         yield economy.publish
         return

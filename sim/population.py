@@ -35,8 +35,7 @@ class Population:
     counts : (K,) int64, members of each collective; kept in step by :meth:`assign` and ``join``
     moves : K + 1 numbers, who came less who left, one by one, since ``counts`` was read last
     compact : what :mod:`sim.compact` made of the columns, which are read-only while it is there
-    answered : what :mod:`sim.compact` knows of everybody's last best response; None as soon as
-        somebody is moved otherwise. Who writes ``membership`` herself calls :meth:`recount`.
+    answered : what :mod:`sim.compact` knows of everybody's last best response, see :meth:`rest`
     has_views : whether agents move people one by one, unseen
     """
 
@@ -73,10 +72,23 @@ class Population:
 
     def edited(self) -> None:
         """Drop what was made of the columns: somebody changes, or is about to change, a person."""
-        self.compact = self.answered = None
+        self.compact = None
+        self.moved()
         for column in self._frozen:
             column.flags.writeable = True
         self._frozen = []
+
+    def rest(self, answered: Any) -> None:
+        """Everybody has answered, and until :meth:`moved` ``membership`` cannot be written to."""
+        self.answered = None if self.has_views else answered
+        self.membership.flags.writeable = self.answered is None
+
+    def moved(self) -> None:
+        """Somebody moves, or is about to: who writes ``membership`` herself says so first, and
+        calls :meth:`recount` then."""
+        if self.answered is not None:
+            self.answered = None
+            self.membership.flags.writeable = True
 
     def __getstate__(self) -> dict[str, Any]:
         self.edited()  # it is made again sooner than it is read
@@ -109,7 +121,7 @@ class Population:
 
     def recount(self) -> None:
         """Set ``counts`` from the membership column."""
-        self.answered = None
+        self.moved()
         if len(self.counts) == 1:
             self.counts[0] = np.count_nonzero(self.membership)
             return
@@ -118,16 +130,17 @@ class Population:
 
     def join(self, row: int, state: int) -> None:
         """Move one person to a state (0 = outside, k = k-th collective)."""
+        self.moved()
         self.moves[self.membership[row]] -= 1  # in a list, which is quicker than an array
         self.moves[state] += 1
         self.membership[row] = state
-        self.answered = None
 
     def assign(self, rows: NDArray[np.integer] | None, states: NDArray[np.integer]) -> int:
         """Move people (all where ``rows`` is None) to states; returns how many really moved."""
         where = slice(None) if rows is None else rows
         moved = int(np.count_nonzero(self.membership[where] != states))
         if moved:
+            self.moved()
             self.membership[where] = states
             self.recount()
         return moved

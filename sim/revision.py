@@ -241,7 +241,8 @@ def _one_at_a_time(economy: Economy, rows: Rows) -> int:
     if protocol == "imitation":
         return _imitate_in_turn(economy, rows)
     uniforms = _uniforms(economy, len(rows))
-    if economy.compiled_sequential and len(economy.collectives) == 1:
+    as_measured = economy.graph is not None or not economy.measures_itself
+    if economy.compiled_sequential and len(economy.collectives) == 1 and as_measured:
         return _one_at_a_time_compiled(economy, rows, uniforms)
     if economy.compiled_sequential and economy.graph is None:
         return _switch_by_switch(economy, rows, uniforms)
@@ -280,8 +281,8 @@ def _one_at_a_time_compiled(economy: Economy, rows: Rows, uniforms: NDArray[np.f
     pivotal = economy.scenario.revision.decides == "pivotal"
     kernels.sequential_one(
         rows, people.cost, people.free_riding, people.group, people.membership,
-        economy.count_curve, pivotal, int(people.counts[0]), economy.dues, economy.eligible,
-        economy.noise, uniforms,
+        economy.published[0], economy.count_curve, pivotal, int(people.counts[0]), economy.dues,
+        economy.eligible, economy.noise, uniforms,
     )  # fmt: skip
     people.recount()
     economy.publish()
@@ -309,7 +310,7 @@ def _switch_by_switch(economy: Economy, rows: Rows, uniforms: NDArray[np.float64
 
 def _renewable(economy: Economy) -> bool:
     """Whether a compiled loop can say what success a move leads to."""
-    if economy.success.sees_people or economy.network_kind is not None:
+    if economy.success.sees_people or economy.network_kind is not None or economy.measures_itself:
         return False
     # From eight on numpy adds up in another order.
     return len(economy.dues) == 1 or (

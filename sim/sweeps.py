@@ -38,8 +38,9 @@ def in_turn(economy: Economy) -> int | None:
 
     people, rng, curve = economy.population, economy.streams.activation, economy.count_curve
     size, count = people.size, int(people.counts[0])
-    as_published = economy.published[0] == curve[count]
-    want = wishes(economy, offer) if as_published else size
+    if economy.published[0] != curve[count]:
+        return None  # somebody was moved since, and nobody knows yet
+    want = wishes(economy, offer)
     if not want:
         return 0  # and so nobody after her sees anything else
     theta = thresholds(economy)
@@ -83,14 +84,15 @@ def in_order(economy: Economy, rows: NDArray[np.integer]) -> int | None:
     if len(economy.collectives) > 1:
         return None
     offer = choice(economy)
-    if offer is None:
+    people, size, curve = economy.population, economy.population.size, economy.count_curve
+    if offer is None or economy.published[0] != curve[people.counts[0]]:
         return None
     from sim import kernels_thresholds as kernels
 
-    people, size, theta = economy.population, economy.population.size, thresholds(economy)
+    theta = thresholds(economy)
     rules = (*(table.copy() for table in offer.rules[:2]), *offer.rules[2:])
     _, people.counts[0], moved = kernels.in_turn(
-        rows, theta, economy.count_curve, np.float32(2 * kernels.MARGIN),
+        rows, theta, curve, np.float32(2 * kernels.MARGIN),
         int(people.counts[0]), 0, size, columns(people), people.membership, rules,
     )  # fmt: skip
     return moved

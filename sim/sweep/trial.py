@@ -10,6 +10,7 @@ from sim.sweep.plan import Plan
 from sim.sweep.work import Chunk, Job, Made, perform
 
 LONG = 10.0  # seconds; of a run that takes so long, loading is no large part
+NOTHING = "nothing to make"
 SAMPLE = 64  # runs that are made together to see how long that takes
 
 
@@ -35,7 +36,7 @@ class Trial:
     bytes : int or None
         Estimate of what they take on disk.
     status : str
-        How the timed run ended: "ok" or its error.
+        How the timed run ended: "ok" or its error; "nothing to make" where there was none.
     """
 
     points: int
@@ -59,11 +60,13 @@ def try_out(plan: Plan, folder: Path, workers: int, together: bool, series: bool
         The folder holds something that is not a sweep of this scenario.
     """
     there, to_make = _in_folder(plan, folder)
+    many = (len(plan.points), plan.replications, len(plan), there, to_make)
+    if not to_make:
+        return Trial(*many, None, False, 0.0, 0, NOTHING)
     job = Job(plan, frozenset(p.number for p in plan.points if plan.worlds == "own"), series)
     made = perform(job, Chunk(plan.points[:1], (0,)))  # loads and compiles, too
     if made.seconds < LONG and not made.failed:
         made = perform(job, Chunk(plan.points[:1], (0,)))
-    many = (len(plan.points), plan.replications, len(plan), there, to_make)
     if made.failed:
         error = tables.unpack(made.runs)["error"].to_pylist()[0]
         return Trial(*many, None, False, None, None, error)

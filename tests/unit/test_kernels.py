@@ -284,8 +284,8 @@ def test_in_turn_follows_its_order() -> None:
         )  # fmt: skip
         before = other.copy()
         expected = kernels.sequential_one(
-            rows, cost, factor, group, other, curve, False, int(other.sum()), dues, eligible, 0.0,
-            np.empty(0),
+            rows, cost, factor, group, other, curve[other.sum()], curve, False, int(other.sum()),
+            dues, eligible, 0.0, np.empty(0),
         )  # fmt: skip
         np.testing.assert_array_equal(member, other)
         assert (asked, count, moved) == (size, expected, np.count_nonzero(before != other))

@@ -106,6 +106,7 @@ def _in_exchange(economy: Economy) -> None:
 
 
 def _by_hand(economy: Economy) -> None:
+    economy.population.moved()
     economy.population.membership[:300] = 1
     economy.population.recount()
 
@@ -162,9 +163,19 @@ def test_a_sum_that_is_the_same_is_not_trusted(monkeypatch: pytest.MonkeyPatch) 
     there = economy.population.membership.copy()
     answered = economy.population.answered
     _joined(economy)
-    economy.population.answered = answered
+    economy.population.rest(answered)
     economy.step()
     assert not np.array_equal(economy.population.membership, there)
     economy.population.recount()
     economy.step()
     np.testing.assert_array_equal(economy.population.membership, there)
+
+
+def test_the_column_cannot_be_written_to_unsaid() -> None:
+    """It would be wrong for ever after."""
+    economy = Economy(world(), compiled=True)
+    economy.step()
+    with pytest.raises(ValueError, match="read-only"):
+        economy.population.membership[:10] = 0
+    economy.population.moved()
+    economy.population.membership[:10] = 0

@@ -40,9 +40,8 @@ def answer(package: Path, home: str, more: int) -> str:
     return run(package, code).split("Counter")[0].strip()
 
 
-def run(package: Path, code: str) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(package)}
-    environment.pop("NUMBA_CACHE_DIR", None)
+def run(package: Path, code: str, kept: str = "") -> str:
+    environment = {**os.environ, "PYTHONPATH": str(package), "NUMBA_CACHE_DIR": kept}
     return subprocess.run(
         [sys.executable, "-c", code], env=environment, cwd=package, capture_output=True,
         text=True, check=True,
@@ -83,6 +82,14 @@ def test_a_folder_that_cannot_be_written_to(
     kernels_compiled.folder.cache_clear()
     assert kernels_compiled.folder() == ""
     kernels_compiled.folder.cache_clear()
+
+
+def test_where_nothing_can_be_kept_loops_are_compiled_all_the_same(package: Path) -> None:
+    taken = package / "file"
+    taken.write_text("")
+    (package / "sim" / "kernels_inner.py").write_text(INNER.format(home=HOME, more=1))
+    assert run(package, "from sim.kernels_inner import inner; print(inner(1))", str(taken)) == "2\n"
+    assert not list(package.rglob("*.nbi"))
 
 
 def test_no_two_files_have_the_same_name(package: Path) -> None:

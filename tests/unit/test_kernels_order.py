@@ -59,8 +59,8 @@ def test_people_who_need_not_wait_do_as_they_would_in_turn(shape: str) -> None:
         )  # fmt: skip
         expected = before.copy()
         after = kernels.sequential_one(
-            rows[:done], cost, factor, group, expected, curve, False, count, *rules[2:], 0.0,
-            np.empty(0),
+            rows[:done], cost, factor, group, expected, curve[count], curve, False, count,
+            *rules[2:], 0.0, np.empty(0),
         )  # fmt: skip
         np.testing.assert_array_equal(member, expected)
         assert (count_now, moved) == (after, np.count_nonzero(expected != before))
@@ -70,8 +70,8 @@ def test_people_who_need_not_wait_do_as_they_would_in_turn(shape: str) -> None:
             rules,
         )  # fmt: skip
         last = kernels.sequential_one(
-            rows[done:], cost, factor, group, expected, curve, False, after, *rules[2:], 0.0,
-            np.empty(0),
+            rows[done:], cost, factor, group, expected, curve[after], curve, False, after,
+            *rules[2:], 0.0, np.empty(0),
         )  # fmt: skip
         np.testing.assert_array_equal(member, expected)
         assert end == last == member.sum()

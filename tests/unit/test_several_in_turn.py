@@ -145,3 +145,49 @@ def test_who_is_where_she_may_not_be_leaves() -> None:
         economy.population.assign(None, np.ones(1_000, np.int8))
         economy.step()
         assert economy.counts.tolist() == [0, 0]
+
+
+class Half(Economy):
+    """Tells people of half a success at most."""
+
+    def measure(self) -> Any:
+        return np.minimum(super().measure(), 0.5)
+
+
+@pytest.mark.parametrize("protocol", ["best_response", "imitation", "logit"])
+@pytest.mark.parametrize("k", [1, 2])
+def test_a_model_that_measures_itself_is_asked(k: int, protocol: str) -> None:
+    noise = {"revision.noise": 0.05} if protocol == "logit" else {}
+    world = scenario({
+        "population.size": 1_000, "revision.activation": "sequential", "stop.when": "never",
+        "population.cost": {"dist": "normal", "mean": 0.4, "sd": 0.2},
+        "collectives.union.start": 0.3, "revision.protocol": protocol, **noise,
+    }, k)  # fmt: skip
+    plain, quick = Half(world, compiled=False), Half(world)
+    other = Economy(world, compiled=False)
+    for _ in range(2):
+        plain.step()
+        quick.step()
+        other.step()
+    assert plain.population.membership.tolist() == quick.population.membership.tolist()
+    assert plain.counts.tolist() != other.counts.tolist()
+    many = scenario({"population.size": 60_000, "revision.activation": "sequential"})
+    assert (Half(many).engine, Economy(many).engine) == ("rows", "types")
+
+
+def test_after_signing_people_first_see_what_was_published() -> None:
+    """Compiled or not: in the first epoch nobody has moved, and contracts are not felt."""
+    world = scenario({
+        "population.size": 1_000, "revision.activation": "sequential", "stop.when": "never",
+        "population.cost": {"dist": "normal", "mean": 0.3, "sd": 0.01},
+        "principal": {"policy": "subsidy", "collective": "union", "budget": 20.0},
+    })  # fmt: skip
+    plain, quick = Economy(world, compiled=False), Economy(world)
+    alphas = []
+    for _ in range(3):
+        plain.step()
+        quick.step()
+        assert plain.population.membership.tolist() == quick.population.membership.tolist()
+        alphas.append(quick.alpha[0])
+    assert plain.spent == quick.spent > 1
+    assert 0 < alphas[0] < 0.1 < alphas[1] == 1

@@ -101,6 +101,10 @@ def test_words_for_people(call: Call) -> None:
     assert "6 points, 18 runs: 100.0%" in status and "18 done, 0 missing" in status
     tried = call("sweep", "study.toml", "--out", "a", "--dry-run", "-r", "5").out
     assert "6 points × 5 replicates = 30 runs; 18 are there, 12 to make" in tried
+    tried = call("sweep", "study.toml", "--out", "a", "--dry-run")
+    assert "18 are there, 0 to make" in tried.out and "one run takes" not in tried.out
+    assert "tried" not in tried.out
+    assert "a scenario's sweep table, times" in call("sweep", "--help").out.replace("\n", " ")
 
 
 def test_a_folder_is_gone_on_with_only_when_asked(call: Call) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from alphacrit import terminal
 from alphacrit.cli import main
 from sim.sweep import register, runner, work
 from sim.sweep.interrupts import Interrupts
@@ -229,3 +230,13 @@ def test_a_trial_that_fails_gives_no_estimate(
     words = " ".join(capsys.readouterr().out.split())
     assert "no estimate: MemoryError: Unable to allocate 8 TiB" in words
     assert "on disk" not in words and "one run takes" not in words
+
+
+def test_what_ray_prints_does_not_come_between(capsys: pytest.CaptureFixture[str]) -> None:
+    """It prints to wherever stdout is at that moment, from a thread of its own."""
+    with terminal.aside("ray"):
+        print("(raylet) a worker died")
+    with terminal.aside(None):
+        print("{}")
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("{}\n", "(raylet) a worker died\n")
