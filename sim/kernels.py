@@ -56,6 +56,23 @@ def _logit(i, m, g, cost, free_riding, join, forgo, dues, eligible, noise, unifo
 
 
 @njit(cache=True, inline="always")
+def _pick(i, m, g, cost, free_riding, join, forgo, dues, eligible, noise, uniform):
+    """Choice of person i in state m: by logit where there is noise, else her best response."""
+    if noise > 0.0:
+        return _logit(i, m, g, cost, free_riding, join, forgo, dues, eligible, noise, uniform)
+    return _best(i, m, g, cost, free_riding, join, forgo, dues, eligible)
+
+
+@njit(cache=True, inline="always")
+def _recount(counts, was, now):
+    """Somebody moves from one state to another: the members (K,) of each collective."""
+    if was:
+        counts[was - 1] -= 1
+    if now:
+        counts[now - 1] += 1
+
+
+@njit(cache=True, inline="always")
 def _exp(x):
     """e^x to 1 ulp for |x| ≤ 700, written so that the compiler can do several at once (the C
     library's exp is called one by one): x = k ln 2 + r, Taylor in r, exponent bits of 2^k."""
@@ -121,12 +138,8 @@ def respond(
     for t in range(n):
         i = rows[t] if rows.size else t
         m, g = membership[i], group[i]
-        if noise > 0.0:
-            out[t] = _logit(
-                i, m, g, cost, free_riding, join, forgo, dues, eligible, noise, uniforms[t]
-            )
-        else:
-            out[t] = _best(i, m, g, cost, free_riding, join, forgo, dues, eligible)
+        u = uniforms[t] if noise > 0.0 else 0.0
+        out[t] = _pick(i, m, g, cost, free_riding, join, forgo, dues, eligible, noise, u)
     return out
 
 
@@ -142,12 +155,8 @@ def next_switch(
     for t in range(start, rows.size):
         i = rows[t]
         m, g = membership[i], group[i]
-        if noise > 0.0:
-            pick = _logit(
-                i, m, g, cost, free_riding, join, forgo, dues, eligible, noise, uniforms[t]
-            )
-        else:
-            pick = _best(i, m, g, cost, free_riding, join, forgo, dues, eligible)
+        u = uniforms[t] if noise > 0.0 else 0.0
+        pick = _pick(i, m, g, cost, free_riding, join, forgo, dues, eligible, noise, u)
         if pick != m:
             return t, pick
     return -1, 0
@@ -174,14 +183,13 @@ def sequential_one(
     for t in range(rows.size):
         i = rows[t]
         m = membership[i]
-        if not eligible[group[i], 0]:
-            continue
         if pivotal:
             s_in, s_out = curve[count + 1 - m], curve[count - m]
         else:
             s_in = s_out = seen
         d = s_in - free_riding[i] * s_out - cost[i] - dues[0]
         pick = _one(d, m, noise, uniforms[t] if noise > 0.0 else 0.0)
+        pick = pick if eligible[group[i], 0] else np.int8(0)
         if pick != m:
             count += pick - m
             membership[i] = pick

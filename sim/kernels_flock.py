@@ -22,7 +22,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.kernels import _best, _logit, _one, sequential_one
+from sim.kernels import _best, _one, _pick, _recount, sequential_one
 from sim.kernels_compiled import njit
 
 # Log odds outside of these are rare and leave the choice to the formula: near u = 1 its
@@ -132,13 +132,6 @@ def _settle(m, people, e, join, forgo, due, noise, uniforms, changes, members):
     return changes, members
 
 
-@njit(cache=True, inline="always")
-def _pick(i, m, g, cost, free_riding, join, forgo, dues, eligible, noise, uniform):
-    if noise > 0.0:
-        return _logit(i, m, g, cost, free_riding, join, forgo, dues, eligible, noise, uniform)
-    return _best(i, m, g, cost, free_riding, join, forgo, dues, eligible)
-
-
 @njit(cache=True)
 def _revise(
     m, counts, c, f, g, join, forgo, dues, eligible, noise, everybody, who, uniforms
@@ -151,10 +144,7 @@ def _revise(
         now = _pick(i, was, g[i], c, f, join, forgo, dues, eligible, noise, uniform)
         if now != was:
             moved += 1
-            if was:
-                counts[was - 1] -= 1
-            if now:
-                counts[now - 1] += 1
+            _recount(counts, was, now)
             m[i] = now
     return moved
 

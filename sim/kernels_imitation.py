@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sim.kernels import _recount
 from sim.kernels_compiled import njit
 from sim.kernels_several import renew
 
@@ -31,10 +32,7 @@ def in_turn(rows, uniforms, people, membership, counts, success, curve, terms, d
         if not uniforms[t, 1] < better:
             continue
         membership[i] = hers
-        if mine:
-            counts[mine - 1] -= 1
-        if hers:
-            counts[hers - 1] += 1
+        _recount(counts, mine, hers)
         moved += 1
         if counts.size == 1:
             success[0] = curve[counts[0]]

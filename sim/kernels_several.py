@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learners import several
-from sim.kernels import _best, _logit
+from sim.kernels import _pick, _recount
 from sim.kernels_compiled import njit
 
 BLOCK = 1024
@@ -88,19 +88,12 @@ def in_turn(rows, people, membership, counts, terms, pivotal, rules, noise, unif
     for t in range(rows.size):
         i = rows[t]
         m, g = membership[i], group[i]
-        if noise > 0.0:
-            pick = _logit(
-                i, m, g, cost, free_riding, join, forgo, dues, eligible, noise, uniforms[t]
-            )
-        else:
-            pick = _best(i, m, g, cost, free_riding, join, forgo, dues, eligible)
+        u = uniforms[t] if noise > 0.0 else 0.0
+        pick = _pick(i, m, g, cost, free_riding, join, forgo, dues, eligible, noise, u)
         if pick == m:
             continue
         membership[i] = pick
-        if m:
-            counts[m - 1] -= 1
-        if pick:
-            counts[pick - 1] += 1
+        _recount(counts, m, pick)
         moved += 1
         if pivotal:
             _offer_pivotal(counts, cost.size, terms, join, forgo)

@@ -133,18 +133,19 @@ def test_more_collectives_than_numpy_adds_up_one_by_one() -> None:
     assert wrong  # which is why these are not taken by the loop
 
 
-def test_who_is_where_she_may_not_be_leaves() -> None:
+@pytest.mark.parametrize("k", [1, 2])
+def test_who_is_where_she_may_not_be_leaves(k: int) -> None:
     """Somebody put her there; no collective is worth anything to her."""
     world = scenario({
         "population.size": 1_000, "revision.activation": "sequential", "population.cost": 2.0,
         "population.groups.artists.share": 0.4, "collectives.union.recruits": ["artists"],
-    }, 2)  # fmt: skip
+    }, k)  # fmt: skip
     for plain in (True, False):
         economy = Economy(world)
         economy.compiled_sequential = not plain  # type: ignore[misc]
         economy.population.assign(None, np.ones(1_000, np.int8))
         economy.step()
-        assert economy.counts.tolist() == [0, 0]
+        assert economy.counts.tolist() == [0] * k
 
 
 class Half(Economy):
